@@ -1,0 +1,35 @@
+"""What the rings raise. Plain Python, so that it can be imported where no kernel can."""
+
+from __future__ import annotations
+
+
+class RingError(Exception):
+    """Base of everything a ring raises on purpose."""
+
+
+class RingTimeout(RingError, TimeoutError):
+    """The deadline passed before the operation could complete. Nothing was claimed."""
+
+
+class RingEnded(RingError):
+    """The writer said that no more messages come, and all of them were read."""
+
+
+class RingClosed(RingError):
+    """The ring was shut down under the operation."""
+
+
+class RingEvicted(RingError):
+    """The writer gave up on this reader: its position is lost."""
+
+
+class RingFenced(RingError):
+    """A successor took over this writer's place: nothing more may be written."""
+
+
+class RingBusy(RingError):
+    """The place is owned by a process that is not proven dead."""
+
+
+class RingMismatch(RingError, ValueError):
+    """The region is not what was asked for: magic, version, geometry or owner differ."""

@@ -1,0 +1,202 @@
+"""All seams of spinbed: what a world, fault, transport, checker and reporter is. No behaviour."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, ContextManager, Mapping, Optional, Protocol, Sequence
+
+from sim.history.history import Allowance, History
+
+VALID = "valid"
+UNKNOWN = "unknown"
+INVALID = "invalid"
+
+
+class Capability(enum.Enum):
+    """What a world can do to a process. A scenario whose faults need more is skipped there."""
+
+    PAUSE = "pause"
+    KILL = "kill"
+    RESTART = "restart"
+    SLOW = "slow"
+    RAISE = "raise"
+    UNLINK = "unlink"
+    TRUNCATE = "truncate"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What proves that a fault fired or healed: seen in the world afterwards, not assumed."""
+
+    proven: bool
+    what: str  # one line: "state T (stopped)", "wait status: SIGKILL"
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class World(Protocol):
+    """A place where processes run. Verbs block until done or raise WorldError.
+
+    Every verb that waits has a deadline of its own. `process` is a full name, "reader[1]".
+    """
+
+    capabilities: ClassVar[frozenset[Capability]]
+
+    def now_ns(self) -> int: ...
+
+    def pause(self, process: str) -> None: ...
+
+    def resume(self, process: str) -> None: ...
+
+    def kill(self, process: str) -> None: ...
+
+    def restart(self, process: str) -> int:
+        """Start the next incarnation of a dead process and wait until it is ready; its number."""
+
+    def slow(self, process: str, per_op_ns: int) -> None:
+        """Every op of the process takes this much longer from now on; 0 ends it."""
+
+    def raise_in_read(self, process: str) -> None:
+        """The process raises, once, while it holds the slot of its next message."""
+
+    def unlink_region(self) -> str:
+        """Unlink the transport's region; its name."""
+
+    def truncate_region(self, size_bytes: int) -> int:
+        """Cut the transport's region under all mappings; its size before, in bytes."""
+
+    def state(self, process: str) -> str:
+        """"running", "stopped", "exited:0", "signalled:SIGKILL", ... as the OS says now."""
+
+    def await_state(self, process: str, state: str, *, within_ns: int) -> str:
+        """Wait until the state starts with `state`, or the time is over; the state seen last."""
+
+    def acknowledged(self, process: str, what: str, *, within_ns: int) -> Optional[Mapping[str, Any]]:
+        """What the process itself reported of a command ("slow", "raise_in_read"), or None."""
+
+    def region_size_bytes(self) -> Optional[int]:
+        """The size of the region by its name as a newcomer would find it; None: no such name."""
+
+
+class Fault(Protocol):
+    """One way to go wrong: a frozen dataclass of its own parameters, one file each.
+
+    Each field but `target` is a key of [[fault]] in a scenario: a field `x_ns` is the key `x`,
+    a duration; others keep their name. `metadata={"doc": ...}` describes it in the schema.
+    """
+
+    alias: ClassVar[str]
+    doc: ClassVar[str]  # one line for the schema and `doctor`
+    requires: ClassVar[frozenset[Capability]]
+    heals: ClassVar[bool]  # False: nothing to heal, `healed` is null
+    fatal: ClassVar[bool]  # the target dies of it
+    roles: ClassVar[frozenset[str]]  # roles it can target: {"writer", "reader"}
+    target: str
+
+    def inject(self, world: World) -> Evidence: ...
+
+    def heal(self, world: World) -> Evidence: ...
+
+    def accounts_for(self, because: str) -> Sequence[Allowance]: ...
+
+
+@dataclass(frozen=True)
+class TransportSpec:
+    """The [transport] table of a scenario, checked."""
+
+    kind: str
+    readers: int
+    slots: int
+    slot_bytes: int
+    order: str = "fenced"  # flag_ring: "fenced" | "as_shipped"
+    mutant: Optional[str] = None
+    reserve: bool = True  # False leaves pages lazy
+    evict_dead: bool = False  # cursor_ring: the writer gives up on readers proven dead
+
+
+class Regions(Protocol):
+    """Where a transport gets shared memory from. Names are local to the run."""
+
+    def create(self, name: str, size_bytes: int, *, reserve: bool) -> memoryview: ...
+
+    def attach(self, name: str) -> memoryview: ...
+
+
+class WriterEnd(Protocol):
+    """`deadline_ns` is absolute, CLOCK_MONOTONIC; -1 waits for ever."""
+
+    kernels: str  # "compiled" | "pure"
+    wait: str  # the strategy that really runs
+
+    def send(self, payload: bytes, deadline_ns: int) -> int:
+        """Send one message; its position. Raises cy_kernels.errors.RingTimeout and its kin."""
+
+    def end(self) -> None:
+        """No more messages: readers drain what there is, then get RingEnded."""
+
+    def close(self) -> None:
+        """Detach and unmap. A second call is a no-op."""
+
+
+class ReaderEnd(Protocol):
+    kernels: str
+    wait: str
+
+    def receive(self, deadline_ns: int) -> bytes: ...
+
+    def receiving(self, deadline_ns: int) -> ContextManager[memoryview]:
+        """The next message in place; its slot is released when the block ends, however it ends."""
+
+    def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """A way to exchange messages: one writer, `spec.readers` readers.
+
+    `recorder` is a writable buffer (cy_kernels.recorder) or None; ends record into it.
+    """
+
+    alias: ClassVar[str]
+    doc: ClassVar[str]
+    knows_owner: ClassVar[bool]
+    message_overhead_bytes: ClassVar[int]  # largest message = slot_bytes - this
+    mutants: ClassVar[Sequence[str]]
+    orders: ClassVar[Sequence[str]]
+
+    def create(self, spec: TransportSpec, regions: Regions) -> None: ...
+
+    def writer(
+        self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
+    ) -> WriterEnd: ...
+
+    def reader(
+        self,
+        spec: TransportSpec,
+        regions: Regions,
+        rank: int,
+        *,
+        wait: str,
+        recorder: Optional[memoryview],
+    ) -> ReaderEnd: ...
+
+    def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
+        """Decoded state for evidence: positions, owners, waiters. Never writes."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One checker's answer. `ops` are indices into history.ops, the ones to blame first."""
+
+    alias: str
+    result: str  # VALID | UNKNOWN | INVALID
+    why: str = ""
+    ops: Sequence[int] = ()
+
+
+class Checker(Protocol):
+    """Pure: the same history gives the same result."""
+
+    alias: ClassVar[str]
+    doc: ClassVar[str]
+
+    def check(self, history: History) -> Result: ...
