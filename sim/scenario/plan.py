@@ -1,0 +1,97 @@
+"""Scenario + seed with every choice made: the one datum that is run, printed, stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence
+
+from sim.abc import Capability, Fault, TransportSpec
+from sim.history.history import Header
+
+
+@dataclass(frozen=True)
+class AtTime:
+    """`time_ns` after everybody is ready."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True)
+class AfterOps:
+    """When `process` has completed `count` ops (ok or fail), before it begins the next."""
+
+    process: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Injection:
+    index: int
+    key: str  # "fault[0]", the table it comes from
+    fault: Fault  # its target is one full process name
+    trigger: "AtTime | AfterOps"
+    heal_after_ns: Optional[int]  # None: at the end of the run, or nothing to heal
+
+
+@dataclass(frozen=True)
+class WriterWorkload:
+    messages: int
+    sizes_bytes: Sequence[int]  # one entry a message; a single entry stands for all
+    interval_ns: int  # between the starts of two sends; 0 = as fast as possible
+    deadline_ns: Optional[int]  # per send, relative; None waits for ever
+    on_timeout: str  # "retry" | "drop" | "stop"
+    payload_seed: int
+
+
+@dataclass(frozen=True)
+class ReaderWorkload:
+    think_ns: int  # after each message
+    deadline_ns: Optional[int]
+    on_timeout: str
+
+
+@dataclass(frozen=True)
+class ProcessPlan:
+    name: str  # "reader[1]", or "writer" where there is one
+    role: str  # "writer" | "reader"
+    rank: Optional[int]  # reader's rank over all reader tables, 0-based
+    wait: str
+    start: str  # "template" | "fork" | "spawn" | "forkserver"
+    env: Mapping[str, str]
+    workload: "WriterWorkload | ReaderWorkload"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One [[expect]] table, checked. Exactly one of the groups below is set."""
+
+    key: str  # "expect[0]"
+    verdict: Optional[str] = None  # with `checker` where it names one
+    checker: Optional[str] = None
+    process: Optional[str] = None
+    op: Optional[str] = None  # with `outcome` and counts
+    outcome: Optional[str] = None
+    count_min: int = 1
+    count_max: Optional[int] = None
+    exit: Optional[str] = None  # "SIGBUS" or "3", as in Op.outcome of an exit
+    log_logger: Optional[str] = None
+    log_level: Optional[str] = None
+    log_matches: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    name: str  # "crash[fault[0].target=writer]" for a run of a sweep
+    story: str
+    path: str
+    seed: int
+    worlds: Sequence[str]
+    requires: frozenset[Capability]
+    deadline_ns: int
+    stall_threshold_ns: int
+    transport: TransportSpec
+    processes: Sequence[ProcessPlan]
+    injections: Sequence[Injection]
+    checkers: Sequence[str]  # aliases
+    expectations: Sequence[Expectation]
+    header: Header = field(repr=False)  # the same facts as the checkers need them
