@@ -91,7 +91,9 @@ class Fault(Protocol):
     heals: ClassVar[bool]  # False: nothing to heal, `healed` is null
     fatal: ClassVar[bool]  # the target dies of it
     roles: ClassVar[frozenset[str]]  # roles it can target: {"writer", "reader"}
-    target: str
+
+    @property
+    def target(self) -> str: ...  # read-only, as a frozen dataclass has it
 
     def inject(self, world: World) -> Evidence: ...
 
