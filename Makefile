@@ -1,0 +1,99 @@
+# Every command a person needs. `make help` lists them; VENV, PYTHON, N and ARGS can be given.
+PYTHON ?= python3
+VENV ?= .venv
+N ?= 20
+ARGS ?=
+BIN := $(VENV)/bin
+SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spinbed.py) $(shell \
+	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types soak bench clean prerequisites
+
+help:
+	@echo 'make run     build into $(VENV) and run scenarios/smoke'
+	@echo 'make test    the test suite (ARGS="-k name" to choose)'
+	@echo 'make lint    ruff'
+	@echo 'make types   mypy'
+	@echo 'make soak    scenarios/smoke and scenarios/fast N=$(N) times in a row, a new seed each time'
+	@echo 'make bench   the measurements of benchmarks/'
+	@echo 'make clean   remove what was built, $(VENV) included'
+
+run: $(VENV)/.installed
+	$(BIN)/spinbed run scenarios/smoke $(ARGS)
+
+# The script, not `python -m pytest`: that would put the checkout ahead of the installed wheel.
+test: $(VENV)/.installed-test
+	$(BIN)/pytest -n auto --max-worker-restart=0 $(ARGS)
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check $(ARGS) .
+
+types: $(VENV)/.installed-lint
+	$(BIN)/mypy $(ARGS)
+
+soak: $(VENV)/.installed
+	@for round in $$(seq $(N)); do \
+		echo "soak: round $$round of $(N)"; \
+		$(BIN)/spinbed run scenarios/smoke scenarios/fast --jobs 2 --seed $$round $(ARGS) || exit; \
+	done; echo "soak: $(N) of $(N) rounds green"
+
+bench: $(VENV)/.installed
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit; done
+
+clean:
+	rm -rf $(VENV) build dist .tox *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f cy_kernels/*.so cy_kernels/_build_note.txt
+	find sim cy_kernels tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# What is missing is named with the Debian package that brings it. Only the first three are fatal.
+define CHECK
+import os, shlex, shutil, sys, sysconfig
+if not sys.platform.startswith("linux"):
+    sys.exit(f"spinbed runs on Linux only; this is {sys.platform}")
+if sys.version_info < (3, 9):
+    sys.exit(f"spinbed needs Python 3.9 or newer (Debian package python3); this is {sys.version}")
+try:
+    import ensurepip, venv
+except ImportError as error:
+    sys.exit(f"missing: {error.name}, to make a virtual environment (Debian package python3-venv)")
+lost = []
+compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "gcc")[0]
+if shutil.which(compiler) is None:
+    lost.append(f"missing: the C compiler {compiler} (Debian packages gcc and libc6-dev)")
+header = os.path.join(sysconfig.get_path("include"), "Python.h")
+if not os.path.isfile(header):
+    lost.append(f"missing: {header} (Debian package python3-dev)")
+if lost:
+    print(*lost, "The kernels cannot be compiled: the installation will be pure.", sep="\n")
+endef
+export CHECK
+
+prerequisites:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo 'missing: $(PYTHON), 3.9 or newer (Debian packages python3 and python3-venv)'; exit 1; }
+	@$(PYTHON) -c "$$CHECK"
+
+$(VENV)/.created: | prerequisites
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# A file deleted from the sources would live on in build/lib*; compiled kernels are kept, they are
+# rebuilt when a source is newer. pip hides what the build says, so the outcome is asked for.
+define install
+find build/lib* -type f ! -name '*.so' -delete 2>/dev/null || true
+$(BIN)/pip install --quiet --disable-pip-version-check '.$(1)'
+@cd / && echo "kernels: $$($(abspath $(BIN))/python -c 'import cy_kernels, logging; logging.disable(); print(cy_kernels.status())')"
+endef
+
+$(VENV)/.installed: $(VENV)/.created $(SOURCES)
+	$(call install,)
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.created $(SOURCES)
+	$(call install,[test])
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-lint: $(VENV)/.created pyproject.toml
+	$(call install,[lint])
+	@touch $@

@@ -1,0 +1,80 @@
+"""One Extension per .pyx and its flags; without a compiler the installation goes on, pure."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from glob import glob
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+if not sys.platform.startswith("linux"):
+    sys.exit(f"spinbed runs on Linux only (futexes, /dev/shm, /proc); this is {sys.platform}.")
+
+FLAGS = ["-O2"]
+DIRECTIVES = {
+    "language_level": 3,
+    "binding": False,  # 8-11 % per call
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "freethreading_compatible": True,
+}
+C_FILES = "build/cython"
+NOTE = "cy_kernels/_build_note.txt"  # why this installation is pure; cy_kernels.status() reads it
+SHARED = ["setup.py", *sorted(glob("cy_kernels/**/*.px[di]", recursive=True))]  # each rebuilds all
+KERNELS = [
+    Extension(
+        path[: -len(".pyx")].replace("/", "."),
+        [path],
+        depends=SHARED,
+        include_dirs=["cy_kernels"],
+        extra_compile_args=FLAGS,
+    )
+    for path in sorted(glob("cy_kernels/*.pyx"))
+]
+
+
+class BuildKernels(build_ext):
+    """All kernels or none: a half-built set would run some ends compiled and others not."""
+
+    def run(self) -> None:
+        roots = [Path(self.build_lib)] + ([Path()] if self.inplace else [])
+        for root in roots:
+            (root / NOTE).unlink(missing_ok=True)
+        try:
+            self.compile_kernels()
+        except Exception as error:  # Cython, the toolchain and the OS each raise their own kind
+            self.stay_pure(roots, f"{type(error).__name__}: {error}")
+
+    def compile_kernels(self) -> None:
+        if os.environ.get("SPINBED_PURE") == "1":
+            raise RuntimeError("SPINBED_PURE=1 asked for an installation without kernels")
+        where = sysconfig.get_path("include")
+        if not Path(where, "Python.h").is_file():
+            raise FileNotFoundError(f"no Python.h in {where} (Debian package python3-dev)")
+        from Cython.Build import cythonize  # absent in builds without isolation: pure then
+
+        made = cythonize(KERNELS, build_dir=C_FILES, nthreads=2, compiler_directives=DIRECTIVES)
+        sources = {extension.name: extension.sources for extension in made}
+        for extension in self.extensions:
+            extension.sources = sources[extension.name]
+        self.parallel = 2
+        super().run()
+
+    def stay_pure(self, roots: list[Path], reason: str) -> None:
+        if os.environ.get("SPINBED_REQUIRE_EXT") == "1":
+            sys.exit(f"spinbed: the kernels were not compiled, and SPINBED_REQUIRE_EXT=1: {reason}")
+        for root in roots:
+            for extension in self.extensions:
+                (root / self.get_ext_filename(extension.name)).unlink(missing_ok=True)
+            (root / "cy_kernels").mkdir(parents=True, exist_ok=True)
+            (root / NOTE).write_text(reason + "\n", encoding="utf-8")
+        print(f"spinbed: THE KERNELS WERE NOT COMPILED; this installation is pure: {reason}")
+
+
+setup(ext_modules=KERNELS, cmdclass={"build_ext": BuildKernels})
