@@ -11,7 +11,6 @@ import importlib
 import importlib.machinery
 import logging
 import os
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -21,6 +20,9 @@ __all__ = ["KERNELS", "REQUIRE", "Reason", "Status", "status"]
 KERNELS = ("clock", "recorder", "ring", "mutants")  # one .pyx each, in the order they are loaded
 REQUIRE = "SPINBED_REQUIRE_EXT"
 NOTE = "_build_note.txt"  # written by setup.py into an installation without kernels
+
+# Without it an application that configured no logging would find our warning on its stderr.
+logging.getLogger("cy_kernels").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def _load() -> tuple[Status, Optional[Exception]]:
 def _reason(name: str, error: Exception) -> Reason:
     here = Path(__file__).resolve().parent
     spec = importlib.machinery.PathFinder.find_spec(f"{__name__}.{name}", [str(here)])
-    expected = here / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    # Not sysconfig's EXT_SUFFIX: threads that race through its lazy start find None.
+    expected = here / (name + importlib.machinery.EXTENSION_SUFFIXES[0])
     file = spec.origin if spec is not None and spec.origin else str(expected)
     text = str(error)
     if spec is None and not any(here.glob("*.so")):
