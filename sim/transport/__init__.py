@@ -1,0 +1,29 @@
+"""The table of transports and wait strategies, and plug-ins named as "pkg.module:Thing"."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Mapping
+
+from sim.abc import Transport
+from sim.transport.cursor_ring import CursorRing
+from sim.transport.flag_ring import FlagRing
+
+STRATEGIES = ("busy_spin", "pause", "yielding", "park", "backoff")
+
+TRANSPORTS: Mapping[str, Transport] = {
+    CursorRing.alias: CursorRing(),
+    FlagRing.alias: FlagRing(),
+}
+
+
+def find_transport(kind: str) -> Transport:
+    """The transport of that alias, or the plug-in "pkg.module:Thing", imported now.
+
+    Raises KeyError for an unknown alias; ImportError or AttributeError as the plug-in does.
+    """
+    if ":" not in kind:
+        return TRANSPORTS[kind]
+    module, _, name = kind.partition(":")
+    transport: Transport = getattr(importlib.import_module(module), name)()
+    return transport

@@ -1,0 +1,4 @@
+"""The only clock that kernels read."""
+
+def monotonic_ns() -> int:
+    """CLOCK_MONOTONIC in ns: the clock of every deadline and every record."""

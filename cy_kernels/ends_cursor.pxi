@@ -1,0 +1,226 @@
+# The ends of cursor_ring, and the policy around its protocol: whose death is proven, whom to evict.
+
+cdef enum:
+    EVICT_CHECK_NS = 10000000  # how often a blocked writer with evict_dead looks who has died
+
+
+cdef u64 cursor_stride(u64 slot_bytes) noexcept:
+    return (CURSOR_SLOT_HEADER + slot_bytes + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
+
+
+def cursor_region_bytes(*, slots, slot_bytes, readers):
+    """Bytes of a region: header page, reader lines, slots. Raises ValueError for impossible values."""
+    checked_geometry(slots, slot_bytes, readers, 0)
+    return HEADER_PAGE + READER_LINES_BYTES + slots * cursor_stride(slot_bytes)
+
+
+def cursor_format(buffer, *, slots, slot_bytes, readers):
+    """Make a zeroed buffer an empty cursor_ring."""
+    geometry = checked_geometry(slots, slot_bytes, readers, 0)
+    format_header(buffer, KIND_CURSOR, geometry, cursor_region_bytes(**geometry))
+
+
+cdef int cursor_open(
+    Face* face, CursorRing* ring, object buffer, object geometry, str wait, object recorder
+) except -1:
+    face_open(face, buffer, KIND_CURSOR, geometry, wait, NO_MUTANT, recorder)
+    memset(ring, 0, sizeof(CursorRing))
+    ring.header = face.header
+    ring.lines = <ReaderLine*>(<u8*>face.region.buf + HEADER_PAGE)
+    ring.slots_base = <u8*>face.region.buf + HEADER_PAGE + READER_LINES_BYTES
+    ring.slots = face.header.slots
+    ring.slot_bytes = face.header.slot_bytes
+    ring.stride = cursor_stride(ring.slot_bytes)
+    ring.readers = face.header.readers
+    ring.me = owner_word(os.getpid())
+    return 0
+
+
+cdef object busy_error(str place, u64 owner):
+    return RingBusy(f"{place} is owned by pid {pid_of(owner)}, which is not proven dead")
+
+
+cdef bint is_dead(RegionHeader* header, u64 owner):
+    """Proven dead, that is: never for an owner of another pid namespace, whose pids we can't see."""
+    return header.pid_namespace == pid_namespace() and is_proven_dead(owner)
+
+
+cdef class CursorWriter(_Writer):
+    cdef CursorRing ring
+    cdef bint evicts
+
+    def __init__(self, buffer, *, slots, slot_bytes, readers, str wait="park", recorder=None,
+                 evict_dead=False):
+        cdef u64 previous
+        geometry = checked_geometry(slots, slot_bytes, readers, 0)
+        face_close(&self.face)
+        cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
+        self.wait = wait
+        self.evicts = evict_dead
+        self.largest = self.ring.slot_bytes
+        previous = self.ring.header.writer_owner
+        try:
+            if previous != 0 and not is_dead(self.ring.header, previous):
+                raise busy_error("the writer's place", previous)
+            if not cursor_claim_writer(&self.face.ops, &self.ring, previous):
+                raise busy_error("the writer's place", self.ring.header.writer_owner)
+        except BaseException:
+            face_close(&self.face)
+            raise
+
+    cdef int poll(self) noexcept:
+        return cursor_poll_writable(&self.face.ops, &self.ring)
+
+    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
+        cdef Waiter w
+        cdef int reason
+        cdef i64 last_ns
+        start_waiter(&self.face, &w, &self.face.header.space_event, &self.face.header.space_parked,
+                     deadline_ns)
+        w.heartbeat_ns = &self.face.header.writer_heartbeat_ns
+        last_ns = w.deadline_ns
+        while True:
+            if self.evicts:
+                w.deadline_ns = min(last_ns, now(&self.face.ops, 0) + EVICT_CHECK_NS)
+            with nogil:
+                reason = cursor_await_writable(&self.face.ops, &self.ring, &w)
+            if reason == TIMED_OUT and self.evicts:
+                self.evict_dead_readers()
+                if now(&self.face.ops, 0) < last_ns:
+                    continue
+            if reason != INTERRUPTED:
+                return reason
+            PyErr_CheckSignals()
+
+    cdef int evict_dead_readers(self) except -1:
+        cdef u32 rank
+        cdef u64 owner
+        for rank in range(self.ring.readers):
+            owner = self.ring.lines[rank].owner
+            if owner in (0, OWNER_DETACHED, OWNER_EVICTED):
+                continue
+            if is_dead(self.ring.header, owner):
+                cursor_evict(&self.face.ops, &self.ring, rank, owner)
+        return 0
+
+    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
+        cursor_write(&self.face.ops, &self.ring, payload, size)
+
+    cdef u64 next_position(self) noexcept:
+        return self.ring.position
+
+    cdef void detach(self) noexcept:
+        cursor_detach_writer(&self.face.ops, &self.ring)
+
+    cdef str waiting_for(self):
+        cdef u32 rank
+        cdef u64 owner
+        laggards = []
+        for rank in range(self.ring.readers):
+            owner = self.ring.lines[rank].owner
+            if owner in (OWNER_DETACHED, OWNER_EVICTED):
+                continue
+            if self.ring.position - self.ring.lines[rank].position < self.ring.slots:
+                continue
+            if owner == 0:
+                who = "never attached"
+            else:
+                who = f"pid {pid_of(owner)}" + (", dead" if is_dead(self.ring.header, owner) else "")
+            laggards.append(f"rank {rank} ({who}) at {self.ring.lines[rank].position}")
+        return "a free slot behind " + (", ".join(laggards) or "nobody")
+
+
+cdef class CursorReader(_Reader):
+    cdef CursorRing ring
+
+    def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park", recorder=None):
+        cdef u64 previous
+        geometry = checked_geometry(slots, slot_bytes, readers, 0)
+        if not 0 <= rank < readers:
+            raise ValueError(f"rank must be 0 to {readers - 1}, not {rank}")
+        face_close(&self.face)
+        cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
+        self.wait = wait
+        self.rank = rank
+        self.ring.rank = rank
+        previous = self.ring.lines[rank].owner
+        try:
+            if previous == OWNER_EVICTED or previous == OWNER_DETACHED:
+                how = "was given up by the writer" if previous == OWNER_EVICTED else "left"
+                raise RingEvicted(f"rank {rank} {how}: its position is lost")
+            if previous != 0 and not is_dead(self.ring.header, previous):
+                raise busy_error(f"rank {rank}", previous)
+            if not cursor_claim_reader(&self.face.ops, &self.ring, previous):
+                raise busy_error(f"rank {rank}", self.ring.lines[rank].owner)
+        except BaseException:
+            face_close(&self.face)
+            raise
+
+    cdef int poll(self) noexcept:
+        return cursor_poll_readable(&self.face.ops, &self.ring)
+
+    cdef int wait_for_message(self, i64 deadline_ns) except -1:
+        cdef Waiter w
+        cdef int reason
+        start_waiter(&self.face, &w, &self.face.header.data_event, &self.face.header.data_parked,
+                     deadline_ns)
+        w.heartbeat_ns = &self.ring.lines[self.rank].heartbeat_ns
+        while True:
+            with nogil:
+                reason = cursor_await_readable(&self.face.ops, &self.ring, &w)
+            if reason != INTERRUPTED:
+                return reason
+            PyErr_CheckSignals()
+
+    cdef u32 message_size(self) noexcept:
+        return cursor_read_length(&self.face.ops, &self.ring)
+
+    cdef const u8* message(self) noexcept:
+        return cursor_payload(&self.ring)
+
+    cdef void read(self, u8* to, u32 size) noexcept nogil:
+        cursor_read(&self.face.ops, &self.ring, to, size)
+
+    cdef void release(self) noexcept nogil:
+        cursor_release(&self.face.ops, &self.ring)
+
+    cdef u64 next_position(self) noexcept:
+        return self.ring.position
+
+    cdef void detach(self) noexcept:
+        cursor_detach_reader(&self.face.ops, &self.ring)
+
+
+def cursor_describe(buffer):
+    """The region decoded, for evidence: header, events, owners and positions. Writes nothing."""
+    cdef Py_buffer view
+    cdef RegionHeader* header
+    cdef ReaderLine* lines
+    cdef u32 rank
+    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+    try:
+        check_region(&view, KIND_CURSOR, {})
+        header = <RegionHeader*>view.buf
+        lines = <ReaderLine*>(<u8*>view.buf + HEADER_PAGE)
+        state = describe_header(header)
+        state["writer"] = describe_place(
+            header.writer_owner, header.writer_position, header.writer_heartbeat_ns, header.takeovers)
+        state["reader"] = [
+            describe_place(lines[rank].owner, lines[rank].position, lines[rank].heartbeat_ns,
+                           lines[rank].takeovers)
+            for rank in range(header.readers)
+        ]
+        return state
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef object describe_place(u64 owner, u64 position, u64 heartbeat_ns, u64 takeovers):
+    names = {0: "nobody", OWNER_DETACHED: "left", OWNER_EVICTED: "evicted"}
+    return {
+        "owner": names.get(owner, "process"),
+        "pid": None if owner in names else pid_of(owner),
+        "position": position,
+        "heartbeat_ns": heartbeat_ns,
+        "takeovers": takeovers,
+    }

@@ -1,0 +1,145 @@
+# The ends of flag_ring.
+
+def flag_region_bytes(*, slots, slot_bytes, readers):
+    """Bytes of a region: header page, chunks, metadata. Raises ValueError for impossible values."""
+    checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
+    return HEADER_PAGE + slots * slot_bytes + slots * (1 + readers)
+
+
+def flag_format(buffer, *, slots, slot_bytes, readers):
+    """Make a zeroed buffer an empty flag_ring."""
+    geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
+    format_header(buffer, KIND_FLAG, geometry, flag_region_bytes(**geometry))
+
+
+cdef int flag_open(
+    Face* face, FlagRing* ring, object buffer, object geometry, str wait, str order, object mutant,
+    object recorder
+) except -1:
+    cdef int chosen = NO_MUTANT
+    if order not in ("fenced", "as_shipped"):
+        raise ValueError(f"order {order!r} is not fenced or as_shipped")
+    if mutant is not None:
+        if mutant not in MUTANTS:
+            raise ValueError(f"mutant {mutant!r} is not one of this build's: {', '.join(MUTANTS) or 'none'}")
+        if order != "fenced":
+            raise ValueError("mutants act on the fenced order")
+        chosen = 1 + MUTANTS.index(mutant)
+    face_open(face, buffer, KIND_FLAG, geometry, wait, chosen, recorder)
+    memset(ring, 0, sizeof(FlagRing))
+    ring.header = face.header
+    ring.chunks = <u8*>face.region.buf + HEADER_PAGE
+    ring.slots = face.header.slots
+    ring.chunk_bytes = face.header.slot_bytes
+    ring.readers = face.header.readers
+    ring.metadata = ring.chunks + ring.slots * ring.chunk_bytes
+    ring.is_fenced = order == "fenced"
+    return 0
+
+
+cdef class FlagWriter(_Writer):
+    cdef FlagRing ring
+
+    def __init__(self, buffer, *, slots, slot_bytes, readers, str wait="park", str order="fenced",
+                 mutant=None, recorder=None):
+        geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
+        face_close(&self.face)
+        flag_open(&self.face, &self.ring, buffer, geometry, wait, order, mutant, recorder)
+        self.wait = wait
+        self.largest = self.ring.chunk_bytes - FLAG_MESSAGE_HEADER
+
+    cdef int poll(self) noexcept:
+        return flag_poll_writable(&self.face.ops, &self.ring)
+
+    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
+        cdef Waiter w
+        cdef int reason
+        start_waiter(&self.face, &w, &self.face.header.space_event, &self.face.header.space_parked,
+                     deadline_ns)
+        while True:
+            with nogil:
+                reason = flag_await_writable(&self.face.ops, &self.ring, &w)
+            if reason != INTERRUPTED:
+                return reason
+            PyErr_CheckSignals()
+
+    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
+        flag_write(&self.face.ops, &self.ring, payload, size)
+
+    cdef u64 next_position(self) noexcept:
+        return self.ring.position
+
+    cdef str waiting_for(self):
+        cdef u8* flags = flag_metadata(&self.ring)
+        ranks = [str(rank) for rank in range(self.ring.readers) if flags[1 + rank] == 0]
+        return f"slot {self.ring.index} to be read by rank {', '.join(ranks)}"
+
+
+cdef class FlagReader(_Reader):
+    cdef FlagRing ring
+
+    def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park",
+                 str order="fenced", mutant=None, recorder=None):
+        geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
+        if not 0 <= rank < readers:
+            raise ValueError(f"rank must be 0 to {readers - 1}, not {rank}")
+        face_close(&self.face)
+        flag_open(&self.face, &self.ring, buffer, geometry, wait, order, mutant, recorder)
+        self.wait = wait
+        self.rank = rank
+        self.ring.rank = rank
+
+    cdef int poll(self) noexcept:
+        return flag_poll_readable(&self.face.ops, &self.ring)
+
+    cdef int wait_for_message(self, i64 deadline_ns) except -1:
+        cdef Waiter w
+        cdef int reason
+        start_waiter(&self.face, &w, &self.face.header.data_event, &self.face.header.data_parked,
+                     deadline_ns)
+        while True:
+            with nogil:
+                reason = flag_await_readable(&self.face.ops, &self.ring, &w)
+            if reason != INTERRUPTED:
+                return reason
+            PyErr_CheckSignals()
+
+    cdef u32 message_size(self) noexcept:
+        return flag_read_length(&self.face.ops, &self.ring)
+
+    cdef const u8* message(self) noexcept:
+        return flag_chunk(&self.ring) + FLAG_MESSAGE_HEADER
+
+    cdef void read(self, u8* to, u32 size) noexcept nogil:
+        if mutant_of(&self.face.ops) == RELEASE_BEFORE_READ:
+            flag_read_after_release(&self.face.ops, &self.ring, to, size)
+        else:
+            flag_read(&self.face.ops, &self.ring, to, size)
+
+    cdef void release(self) noexcept nogil:
+        if mutant_of(&self.face.ops) != RELEASE_BEFORE_READ:
+            flag_release(&self.face.ops, &self.ring)
+
+    cdef u64 next_position(self) noexcept:
+        return self.ring.position
+
+
+def flag_describe(buffer):
+    """The region decoded, for evidence: header, events, flags slot by slot. Writes nothing."""
+    cdef Py_buffer view
+    cdef RegionHeader* header
+    cdef u8* flags
+    cdef u64 slot
+    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+    try:
+        check_region(&view, KIND_FLAG, {})
+        header = <RegionHeader*>view.buf
+        flags = <u8*>view.buf + HEADER_PAGE + header.slots * header.slot_bytes
+        state = describe_header(header)
+        state["slot_flags"] = [
+            [flags[slot * (1 + header.readers) + i] for i in range(1 + header.readers)]
+            for slot in range(header.slots)
+        ]
+        return state
+    finally:
+        PyBuffer_Release(&view)

@@ -1,0 +1,99 @@
+# The ops as compiler atomics, memcpy and system calls on mapped memory.
+#
+# They are macros, so that a memory order reaches the builtin as the constant it must be. `ops`
+# and `site` name who acts and where; here they cost nothing.
+
+from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
+
+cdef struct Ops:
+    int mutant
+
+cdef extern from *:
+    """
+    #include <errno.h>
+    #include <limits.h>
+    #include <linux/futex.h>
+    #include <sched.h>
+    #include <string.h>
+    #include <sys/syscall.h>
+    #include <time.h>
+    #include <unistd.h>
+
+    #define load8(ops, site, p, order) __atomic_load_n((p), (order))
+    #define load32(ops, site, p, order) __atomic_load_n((p), (order))
+    #define load64(ops, site, p, order) __atomic_load_n((p), (order))
+    #define store8(ops, site, p, v, order) __atomic_store_n((p), (v), (order))
+    #define store32(ops, site, p, v, order) __atomic_store_n((p), (v), (order))
+    #define store64(ops, site, p, v, order) __atomic_store_n((p), (v), (order))
+    #define fence(ops, site, order) __atomic_thread_fence(order)
+    #define add32(ops, site, p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+    #define add64(ops, site, p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+    #define copy(ops, site, to, from, size) memcpy((to), (from), (size))
+    #define yield_core(ops, site) ((void)sched_yield())
+
+    #if defined(__x86_64__) || defined(__i386__)
+    #define pause_core(ops, site) __builtin_ia32_pause()
+    #elif defined(__aarch64__)
+    #define pause_core(ops, site) __asm__ __volatile__("yield" ::: "memory")
+    #else
+    #define pause_core(ops, site) __asm__ __volatile__("" ::: "memory")
+    #endif
+
+    static inline int sb_cas32(uint32_t *p, uint32_t expected, uint32_t desired) {
+        return __atomic_compare_exchange_n(p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    static inline int sb_cas64(uint64_t *p, uint64_t expected, uint64_t desired) {
+        return __atomic_compare_exchange_n(p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    #define cas32(ops, site, p, expected, desired) sb_cas32((p), (expected), (desired))
+    #define cas64(ops, site, p, expected, desired) sb_cas64((p), (expected), (desired))
+
+    static inline int64_t sb_now(void) {
+        struct timespec ts;
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    }
+    #define now(ops, site) sb_now()
+
+    static inline struct timespec sb_timespec(int64_t ns) {
+        struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+        return ts;
+    }
+
+    /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time-out (futex(2)), and the word is
+       not FUTEX_PRIVATE: it is shared between processes. 0 woken or changed, 1 time-out, 2 signal. */
+    static inline int sb_futex_wait(uint32_t *p, uint32_t seen, int64_t deadline_ns) {
+        struct timespec ts, *until = NULL;
+        if (deadline_ns != INT64_MAX) { ts = sb_timespec(deadline_ns); until = &ts; }
+        if (syscall(SYS_futex, p, FUTEX_WAIT_BITSET, seen, until, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
+            return 0;
+        return errno == ETIMEDOUT ? 1 : errno == EINTR ? 2 : 0;
+    }
+    #define futex_wait(ops, site, p, seen, deadline_ns) sb_futex_wait((p), (seen), (deadline_ns))
+    #define futex_wake(ops, site, p) ((void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
+
+    /* Sleeps until `until_ns`; 0 slept, 2 signal. */
+    static inline int sb_nap(int64_t until_ns) {
+        struct timespec ts = sb_timespec(until_ns);
+        return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR ? 2 : 0;
+    }
+    #define nap(ops, site, until_ns) sb_nap(until_ns)
+    """
+    u8 load8(Ops* ops, int site, u8* p, int order) noexcept nogil
+    u32 load32(Ops* ops, int site, u32* p, int order) noexcept nogil
+    u64 load64(Ops* ops, int site, u64* p, int order) noexcept nogil
+    void store8(Ops* ops, int site, u8* p, u8 value, int order) noexcept nogil
+    void store32(Ops* ops, int site, u32* p, u32 value, int order) noexcept nogil
+    void store64(Ops* ops, int site, u64* p, u64 value, int order) noexcept nogil
+    void fence(Ops* ops, int site, int order) noexcept nogil
+    u32 add32(Ops* ops, int site, u32* p, u32 value) noexcept nogil
+    u64 add64(Ops* ops, int site, u64* p, u64 value) noexcept nogil
+    bint cas32(Ops* ops, int site, u32* p, u32 expected, u32 desired) noexcept nogil
+    bint cas64(Ops* ops, int site, u64* p, u64 expected, u64 desired) noexcept nogil
+    void copy(Ops* ops, int site, void* to, const void* source, size_t size) noexcept nogil
+    void pause_core(Ops* ops, int site) noexcept nogil
+    void yield_core(Ops* ops, int site) noexcept nogil
+    i64 now(Ops* ops, int site) noexcept nogil
+    int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil
+    void futex_wake(Ops* ops, int site, u32* p) noexcept nogil
+    int nap(Ops* ops, int site, i64 until_ns) noexcept nogil

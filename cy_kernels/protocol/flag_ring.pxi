@@ -1,0 +1,174 @@
+# flag_ring: one written flag and one read flag per reader on each slot; the protocol of vLLM's
+# shared-memory queue (shm_broadcast.ShmRingBuffer), byte for byte.
+#
+#   behind the header page:  slots x chunk_bytes of chunks, then slots x (1 + readers) of metadata
+#   chunk:     byte 0: overflow (0 here) | 2: buffer count, big-endian | 4: length, big-endian | bytes
+#   metadata:  byte 0: written flag W | bytes 1..n: read flags R_i
+#
+#   state    W  R          reader i           writer
+#   EMPTY    0  any        waits              may write
+#   FULL     1  all 0      may read           waits
+#   PARTIAL  1  some 1     reads iff R_i = 0  waits
+#   DRAINED  1  all 1      waits              may write
+#
+# Positions live in each process, and nobody owns anything: after a death the ring cannot be
+# resumed. Two orders: `as_shipped`, and `fenced`, which adds a fence between W := 0 and the reset
+# of R (without it, store reordering lets a reader see the reset flags with the old W = 1), an
+# acquire between a check and the data, and a release at R_i := 1.
+
+cdef struct FlagRing:
+    RegionHeader* header
+    u8* chunks
+    u8* metadata
+    u64 slots
+    u64 chunk_bytes
+    u32 readers
+    u32 rank
+    u64 index  # position modulo slots, unless a mutant stepped over a slot
+    u64 position
+    bint is_fenced
+
+
+cdef inline u8* flag_metadata(FlagRing* ring) noexcept nogil:
+    return ring.metadata + ring.index * (1 + ring.readers)
+
+
+cdef inline u8* flag_chunk(FlagRing* ring) noexcept nogil:
+    return ring.chunks + ring.index * ring.chunk_bytes
+
+
+cdef inline void flag_step(FlagRing* ring) noexcept nogil:
+    ring.index += 1
+    if ring.index == ring.slots:
+        ring.index = 0
+
+
+cdef inline int flag_poll_writable(Ops* ops, FlagRing* ring) noexcept nogil:
+    cdef u8* flags = flag_metadata(ring)
+    cdef u32 rank
+    if load32(ops, Step.FLAG__SEND__POLL_SHUTDOWN, &ring.header.shutdown, RELAXED) == CLOSED_STATE:
+        return CLOSED
+    fence(ops, Step.FLAG__SEND__POLL_FENCE, SEQ_CST)
+    if load8(ops, Step.FLAG__SEND__POLL_WRITTEN, flags, RELAXED) != 0:
+        for rank in range(ring.readers):
+            if load8(ops, Step.FLAG__SEND__POLL_READ_FLAG, flags + 1 + rank, RELAXED) == 0:
+                return NOT_READY
+    if ring.is_fenced:
+        # Pairs with the release of R_i := 1: the readers' loads of the old data are over.
+        fence(ops, Step.FLAG__SEND__ACQUIRE, ACQUIRE)
+    return READY
+
+
+cdef inline int flag_await_writable(Ops* ops, FlagRing* ring, Waiter* w) noexcept nogil:
+    cdef int reason
+    while True:
+        reason = flag_poll_writable(ops, ring)
+        if reason != NOT_READY:
+            return reason
+        if mutant_of(ops) == STEP_OVER_NOT_READY:
+            flag_step(ring)
+        reason = wait_round(ops, w)
+        if reason != AGAIN:
+            return reason
+
+
+cdef inline void flag_frame(u8* frame, u32 length) noexcept nogil:
+    frame[0] = 0  # not in the overflow channel
+    frame[1] = 0
+    frame[2] = 1  # one buffer
+    frame[3] = <u8>(length >> 24)
+    frame[4] = <u8>(length >> 16)
+    frame[5] = <u8>(length >> 8)
+    frame[6] = <u8>length
+
+
+cdef inline void flag_write_chunk(Ops* ops, FlagRing* ring, const u8* payload, u32 size) noexcept nogil:
+    cdef u8 frame[FLAG_MESSAGE_HEADER]
+    flag_frame(frame, size)
+    copy(ops, Step.FLAG__SEND__COPY_HEADER, flag_chunk(ring), frame, FLAG_MESSAGE_HEADER)
+    copy(ops, Step.FLAG__SEND__COPY_PAYLOAD, flag_chunk(ring) + FLAG_MESSAGE_HEADER, payload, size)
+
+
+cdef inline void flag_reset_read_flags(Ops* ops, FlagRing* ring) noexcept nogil:
+    cdef u32 rank
+    for rank in range(ring.readers):
+        store8(ops, Step.FLAG__SEND__RESET_READ_FLAG, flag_metadata(ring) + 1 + rank, 0, RELAXED)
+
+
+# Call when writable. Afterwards the message is sent and its position is behind us.
+cdef inline void flag_write(Ops* ops, FlagRing* ring, const u8* payload, u32 size) noexcept nogil:
+    if mutant_of(ops) != NO_MUTANT:
+        flag_write_mutant(ops, ring, payload, size)
+    else:
+        store8(ops, Step.FLAG__SEND__CLEAR_WRITTEN, flag_metadata(ring), 0, RELAXED)
+        if ring.is_fenced:
+            # Orders W := 0 before the reset of R and before the new data.
+            fence(ops, Step.FLAG__SEND__CLEAR_FENCE, SEQ_CST)
+        flag_write_chunk(ops, ring, payload, size)
+        flag_reset_read_flags(ops, ring)
+        fence(ops, Step.FLAG__SEND__DATA_FENCE, SEQ_CST)
+        store8(ops, Step.FLAG__SEND__SET_WRITTEN, flag_metadata(ring), 1, RELAXED)
+    flag_step(ring)
+    ring.position += 1
+    # Also the waker's full fence of wait_park.pxi.
+    fence(ops, Step.FLAG__SEND__FINAL_FENCE, SEQ_CST)
+    if load32(ops, Step.FLAG__SEND__LOAD_PARKED, &ring.header.data_parked, RELAXED) != 0:
+        wake_readers(ops, ring.header)
+
+
+cdef inline int flag_poll_readable(Ops* ops, FlagRing* ring) noexcept nogil:
+    cdef u8* flags = flag_metadata(ring)
+    cdef u32 state = load32(ops, Step.FLAG__RECEIVE__POLL_SHUTDOWN, &ring.header.shutdown, ACQUIRE)
+    if state == CLOSED_STATE:
+        return CLOSED
+    if state == ENDED_STATE and ring.position >= load64(
+            ops, Step.FLAG__RECEIVE__POLL_END, &ring.header.end_position, RELAXED):
+        return ENDED
+    fence(ops, Step.FLAG__RECEIVE__POLL_FENCE, SEQ_CST)
+    if load8(ops, Step.FLAG__RECEIVE__POLL_WRITTEN, flags, RELAXED) == 0:
+        return NOT_READY
+    if load8(ops, Step.FLAG__RECEIVE__POLL_READ_FLAG, flags + 1 + ring.rank, RELAXED) != 0:
+        return NOT_READY
+    if ring.is_fenced:
+        # Pairs with the fence before W := 1: the data behind the flag is the new one.
+        fence(ops, Step.FLAG__RECEIVE__ACQUIRE, ACQUIRE)
+    return READY
+
+
+cdef inline int flag_await_readable(Ops* ops, FlagRing* ring, Waiter* w) noexcept nogil:
+    cdef int reason
+    while True:
+        reason = flag_poll_readable(ops, ring)
+        if reason != NOT_READY:
+            return reason
+        if mutant_of(ops) == STEP_OVER_NOT_READY:
+            flag_step(ring)
+        reason = wait_round(ops, w)
+        if reason != AGAIN:
+            return reason
+
+
+# The message's length, never more than a chunk can hold even where the frame was torn.
+cdef inline u32 flag_read_length(Ops* ops, FlagRing* ring) noexcept nogil:
+    cdef u8 frame[FLAG_MESSAGE_HEADER]
+    cdef u64 length
+    copy(ops, Step.FLAG__RECEIVE__COPY_HEADER, frame, flag_chunk(ring), FLAG_MESSAGE_HEADER)
+    length = (<u64>frame[3] << 24) | (<u64>frame[4] << 16) | (<u64>frame[5] << 8) | frame[6]
+    return <u32>min(length, ring.chunk_bytes - FLAG_MESSAGE_HEADER)
+
+
+cdef inline void flag_read(Ops* ops, FlagRing* ring, u8* to, u32 size) noexcept nogil:
+    copy(ops, Step.FLAG__RECEIVE__COPY_PAYLOAD, to, flag_chunk(ring) + FLAG_MESSAGE_HEADER, size)
+
+
+cdef inline void flag_release(Ops* ops, FlagRing* ring) noexcept nogil:
+    cdef u8* flag = flag_metadata(ring) + 1 + ring.rank
+    if ring.is_fenced:
+        store8(ops, Step.FLAG__RECEIVE__SET_READ_FLAG, flag, 1, RELEASE)
+    else:
+        store8(ops, Step.FLAG__RECEIVE__SET_READ_FLAG, flag, 1, RELAXED)
+    flag_step(ring)
+    ring.position += 1
+    fence(ops, Step.FLAG__RECEIVE__FINAL_FENCE, SEQ_CST)
+    if load32(ops, Step.FLAG__RECEIVE__LOAD_PARKED, &ring.header.space_parked, RELAXED) != 0:
+        wake_writer(ops, ring.header)

@@ -1,0 +1,107 @@
+# Appending to a flight recorder: inline, so that it costs a few ns and needs no call across modules.
+#
+# Stamps are the CPU's own counter where it is constant (x86 TSC, aarch64 CNTVCT), turned into ns
+# when the memory is drained. The counter is not ordered against other instructions: records are in
+# order by their place, not by their stamp.
+
+from cy_kernels.layout cimport Record, RecorderHeader
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    #include <x86intrin.h>
+    #define SB_HAS_COUNTER 1
+    #define sb_counter() ((uint64_t)__rdtsc())
+    #elif defined(__aarch64__)
+    #define SB_HAS_COUNTER 1
+    static inline uint64_t sb_counter(void) {
+        uint64_t ticks;
+        __asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(ticks));
+        return ticks;
+    }
+    #else
+    #define SB_HAS_COUNTER 0
+    #define sb_counter() 0
+    #endif
+
+    static inline uint64_t sb_stamp(const sb_recorder_header *header) {
+        struct timespec ts;
+        if (SB_HAS_COUNTER && header->stamps_are_tsc) return sb_counter();
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    }
+
+    /* Words of 8 bytes, little-endian, the last one padded with zeros; multiply and fold. */
+    static inline uint64_t sb_checksum(const uint8_t *bytes, uint64_t size) {
+        uint64_t hash = 0x9e3779b97f4a7c15u ^ size, word;
+        for (; size >= 8; bytes += 8, size -= 8) {
+            memcpy(&word, bytes, 8);
+            hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+            hash ^= hash >> 32;
+        }
+        word = 0;
+        memcpy(&word, bytes, size);
+        hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+        return hash ^ (hash >> 32);
+    }
+    """
+    enum:
+        HAS_COUNTER "SB_HAS_COUNTER"
+    u64 read_counter "sb_counter"() noexcept nogil
+    u64 take_stamp "sb_stamp"(const RecorderHeader* header) noexcept nogil
+    u64 checksum_bytes "sb_checksum"(const u8* data, u64 size) noexcept nogil
+
+cdef extern from *:
+    """
+    #define SB_RECORDER_MAGIC 0x5245444e42505301u
+    """
+    const u64 RECORDER_MAGIC "SB_RECORDER_MAGIC"
+
+cdef enum:  # Record.type
+    INVOKE_TYPE = 0
+    OK_TYPE = 1
+    FAIL_TYPE = 2
+    INFO_TYPE = 3
+
+cdef enum:  # Record.function
+    SEND_FUNCTION = 0
+    RECEIVE_FUNCTION = 1
+
+cdef enum:  # Record.outcome
+    NO_OUTCOME = 0
+    TIMEOUT_OUTCOME = 1
+    ENDED_OUTCOME = 2
+    CLOSED_OUTCOME = 3
+    RAISED_OUTCOME = 4
+    EVICTED_OUTCOME = 5
+    FENCED_OUTCOME = 6
+    ERROR_OUTCOME = 7
+
+
+cdef inline void append_record(
+    RecorderHeader* header, int type, int function, int outcome, u64 position, u32 size, u64 checksum
+) noexcept nogil:
+    cdef Record* record
+    cdef u64 index = header.count
+    if index >= header.capacity:
+        header.overflowed = 1
+        return
+    record = <Record*>(<u8*>header + sizeof(RecorderHeader)) + index
+    record.stamp = take_stamp(header)
+    record.position = position
+    record.checksum = checksum
+    record.size_bytes = size
+    record.type = <u8>type
+    record.function = <u8>function
+    record.outcome = <u16>outcome
+    # Release: whoever sees the count, in this process or after its death, sees the record.
+    publish_count(header, index + 1)
+
+
+cdef extern from *:
+    """
+    #define sb_publish_count(header, value) __atomic_store_n(&(header)->count, (value), __ATOMIC_RELEASE)
+    #define sb_load_count(header) __atomic_load_n(&(header)->count, __ATOMIC_ACQUIRE)
+    """
+    void publish_count "sb_publish_count"(RecorderHeader* header, u64 value) noexcept nogil
+    u64 load_count "sb_load_count"(RecorderHeader* header) noexcept nogil

@@ -1,0 +1,23 @@
+"""The two rings over mapped memory: the protocol sources on real atomics, behind ends for Python."""
+
+include "ops_list.pxi"
+include "ops_real.pxi"
+
+cdef extern from *:
+    """
+    #define mutant_of(ops) 0
+    """
+    int mutant_of(Ops* ops) noexcept nogil
+
+MUTANTS = ()
+
+include "recorder_ops.pxi"
+include "ends.pxi"
+include "protocol/outcomes.pxi"
+include "protocol/wait.pxi"
+include "protocol/wake.pxi"
+include "protocol/flag_ring.pxi"
+include "protocol/flag_mutants.pxi"
+include "protocol/cursor_ring.pxi"
+include "ends_flag.pxi"
+include "ends_cursor.pxi"

@@ -1,0 +1,62 @@
+"""cursor_ring as a transport: our ring, which survives deaths."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Mapping, Optional, Sequence
+
+from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
+from sim.transport.ring_end import RegionEnd
+
+REGION = "ring"
+
+
+class CursorRing:
+    alias: ClassVar[str] = "cursor_ring"
+    doc: ClassVar[str] = "positions in shared memory, takeover after proven death, eviction"
+    knows_owner: ClassVar[bool] = True
+    message_overhead_bytes: ClassVar[int] = 0
+    mutants: ClassVar[Sequence[str]] = ()
+    orders: ClassVar[Sequence[str]] = ("fenced",)
+
+    def create(self, spec: TransportSpec, regions: Regions) -> None:
+        from cy_kernels import ring
+
+        geometry = _geometry(spec)
+        size_bytes = ring.cursor_region_bytes(**geometry)
+        buffer = regions.create(REGION, size_bytes, reserve=spec.reserve)
+        ring.cursor_format(buffer, **geometry)
+
+    def writer(
+        self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
+    ) -> WriterEnd:
+        from cy_kernels import ring
+
+        buffer = regions.attach(REGION)
+        end = ring.CursorWriter(
+            buffer, wait=wait, recorder=recorder, evict_dead=spec.evict_dead, **_geometry(spec)
+        )
+        return RegionEnd(end, buffer)
+
+    def reader(
+        self,
+        spec: TransportSpec,
+        regions: Regions,
+        rank: int,
+        *,
+        wait: str,
+        recorder: Optional[memoryview],
+    ) -> ReaderEnd:
+        from cy_kernels import ring
+
+        buffer = regions.attach(REGION)
+        end = ring.CursorReader(buffer, rank=rank, wait=wait, recorder=recorder, **_geometry(spec))
+        return RegionEnd(end, buffer)
+
+    def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
+        from cy_kernels import ring
+
+        return ring.cursor_describe(regions.attach(REGION))
+
+
+def _geometry(spec: TransportSpec) -> Mapping[str, int]:
+    return {"slots": spec.slots, "slot_bytes": spec.slot_bytes, "readers": spec.readers}

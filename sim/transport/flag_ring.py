@@ -1,0 +1,82 @@
+"""flag_ring as a transport: the protocol that vLLM ships, with its orders and mutants."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, ClassVar, Mapping, Optional, Sequence
+
+from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
+from sim.transport.ring_end import RegionEnd
+
+REGION = "ring"
+
+
+class FlagRing:
+    alias: ClassVar[str] = "flag_ring"
+    doc: ClassVar[str] = "one written flag and one read flag per reader: the queue vLLM ships"
+    knows_owner: ClassVar[bool] = False
+    message_overhead_bytes: ClassVar[int] = 7  # overflow byte, buffer count, length
+    mutants: ClassVar[Sequence[str]] = (
+        "flag-before-data",
+        "reset-before-data",
+        "flag-before-reset",
+        "step-over-not-ready",
+        "release-before-read",
+        "no-release-on-raise",
+        "no-data-fence",
+    )
+    orders: ClassVar[Sequence[str]] = ("fenced", "as_shipped")
+
+    def create(self, spec: TransportSpec, regions: Regions) -> None:
+        from cy_kernels import ring
+
+        geometry = _geometry(spec)
+        size_bytes = ring.flag_region_bytes(**geometry)
+        buffer = regions.create(REGION, size_bytes, reserve=spec.reserve)
+        ring.flag_format(buffer, **geometry)
+
+    def writer(
+        self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
+    ) -> WriterEnd:
+        buffer = regions.attach(REGION)
+        end = _kernels(spec).FlagWriter(buffer, wait=wait, recorder=recorder, **_options(spec))
+        return RegionEnd(end, buffer)
+
+    def reader(
+        self,
+        spec: TransportSpec,
+        regions: Regions,
+        rank: int,
+        *,
+        wait: str,
+        recorder: Optional[memoryview],
+    ) -> ReaderEnd:
+        buffer = regions.attach(REGION)
+        end = _kernels(spec).FlagReader(
+            buffer, rank=rank, wait=wait, recorder=recorder, **_options(spec)
+        )
+        return RegionEnd(end, buffer)
+
+    def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
+        from cy_kernels import ring
+
+        return ring.flag_describe(regions.attach(REGION))
+
+
+def _geometry(spec: TransportSpec) -> Mapping[str, int]:
+    return {"slots": spec.slots, "slot_bytes": spec.slot_bytes, "readers": spec.readers}
+
+
+def _options(spec: TransportSpec) -> Mapping[str, Any]:
+    return {**_geometry(spec), "order": spec.order, "mutant": spec.mutant}
+
+
+def _kernels(spec: TransportSpec) -> ModuleType:
+    """The product's kernels know no mutants; those are a second extension of the same sources."""
+    if spec.mutant is None:
+        from cy_kernels import ring
+
+        return ring
+    from cy_kernels import mutants
+
+    return mutants
