@@ -206,6 +206,8 @@ cdef object error_of(int reason, u64 position, str waiting_for):
 cdef class _Writer:
     """One open writing side. Not for use from two threads at once."""
 
+    kernels = "compiled"
+
     cdef Face face
     cdef readonly str wait
     cdef u64 largest
@@ -310,6 +312,8 @@ cdef class _Writer:
 
 cdef class _Reader:
     """One open reading side. Not for use from two threads at once."""
+
+    kernels = "compiled"
 
     cdef Face face
     cdef readonly str wait

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, Mapping, Optional, Sequence
 
 from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
-from sim.transport.ring_end import RegionEnd
 
 REGION = "ring"
 
@@ -32,10 +31,9 @@ class CursorRing:
         from cy_kernels import ring
 
         buffer = regions.attach(REGION)
-        end = ring.CursorWriter(
+        return ring.CursorWriter(
             buffer, wait=wait, recorder=recorder, evict_dead=spec.evict_dead, **_geometry(spec)
         )
-        return RegionEnd(end, buffer)
 
     def reader(
         self,
@@ -49,8 +47,7 @@ class CursorRing:
         from cy_kernels import ring
 
         buffer = regions.attach(REGION)
-        end = ring.CursorReader(buffer, rank=rank, wait=wait, recorder=recorder, **_geometry(spec))
-        return RegionEnd(end, buffer)
+        return ring.CursorReader(buffer, rank=rank, wait=wait, recorder=recorder, **_geometry(spec))
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
         from cy_kernels import ring

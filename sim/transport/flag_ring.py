@@ -6,7 +6,6 @@ from types import ModuleType
 from typing import Any, ClassVar, Mapping, Optional, Sequence
 
 from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
-from sim.transport.ring_end import RegionEnd
 
 REGION = "ring"
 
@@ -39,8 +38,7 @@ class FlagRing:
         self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
     ) -> WriterEnd:
         buffer = regions.attach(REGION)
-        end = _kernels(spec).FlagWriter(buffer, wait=wait, recorder=recorder, **_options(spec))
-        return RegionEnd(end, buffer)
+        return _kernels(spec).FlagWriter(buffer, wait=wait, recorder=recorder, **_options(spec))
 
     def reader(
         self,
@@ -52,10 +50,9 @@ class FlagRing:
         recorder: Optional[memoryview],
     ) -> ReaderEnd:
         buffer = regions.attach(REGION)
-        end = _kernels(spec).FlagReader(
+        return _kernels(spec).FlagReader(
             buffer, rank=rank, wait=wait, recorder=recorder, **_options(spec)
         )
-        return RegionEnd(end, buffer)
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
         from cy_kernels import ring
