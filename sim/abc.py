@@ -130,6 +130,10 @@ class WriterEnd(Protocol):
     kernels: str  # "compiled" | "pure"
     wait: str  # the strategy that really runs
 
+    @property
+    def position(self) -> int:
+        """Of the next message: a successor's says where its predecessor stopped."""
+
     def send(self, payload: bytes, deadline_ns: int) -> int:
         """Send one message; its position. Raises cy_kernels.errors.RingTimeout and its kin."""
 

@@ -229,6 +229,10 @@ class QuittingWriter:
         self.kernels = inner.kernels
         self.wait = inner.wait
 
+    @property
+    def position(self) -> int:
+        return self._inner.position
+
     def send(self, payload: bytes, deadline_ns: int) -> int:
         return self._inner.send(payload, deadline_ns)
 
