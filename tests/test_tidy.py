@@ -1,0 +1,399 @@
+"""The house rules as tests: each message says what to do instead, each rule is itself tested."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import subprocess
+from collections import Counter
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple, Optional
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = ("sim/", "cy_kernels/", "spinbed.py")
+CODE = (*PRODUCT, "tests/", "benchmarks/", "setup.py")
+PYTHON = (".py", ".pyi")
+TEXT = (*PYTHON, ".pyx", ".pxd", ".pxi", ".c", ".toml", ".md", ".ini", ".json", ".in", "Makefile")
+
+MODULE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 75
+COLUMNS_MAX = 100
+BANNED_MODULES = {"utils", "helpers", "common", "base", "core", "manager"}
+
+# docs/architecture.md, "Who may import whom": a layer may import the ones above it and itself.
+LAYERS = (
+    ("cy_kernels",),
+    ("errors", "history", "abc", "version"),
+    ("transport", "faults", "checkers"),
+    ("scenario",),
+    ("subjects",),
+    ("virtual", "live"),
+    ("hang", "nemesis", "verdict"),
+    ("report",),
+    ("run",),
+    ("arguments", "cli", "crew", "selection", "pytest_plugin"),
+    ("testing",),
+    ("spinbed",),
+)
+NEVER = ({"transport", "faults", "checkers"}, {"virtual", "live"}, {"cli", "pytest_plugin"})
+# Narrower than their layer. A fault names Allowance, which abc takes from history.
+ONLY = {"faults": {"abc", "history"}, "checkers": {"abc", "history"}, "subjects": {"cy_kernels"}}
+
+
+class Source(NamedTuple):
+    path: str  # from the root, with slashes
+    text: str
+
+
+class Ban(NamedTuple):
+    names: tuple[str, ...]  # dotted, as fnmatch patterns
+    within: tuple[str, ...]  # path prefixes where the ban holds ...
+    except_in: tuple[str, ...]  # ... but for these: the homes
+    instead: str
+
+
+PROCESS_NAMES = (
+    *("subprocess", "multiprocessing", "mmap", "posix_ipc"),
+    *("subprocess.*", "multiprocessing.*", "mmap.*", "posix_ipc.*"),
+    *("os.kill*", "os.fork*", "os.exec*", "os.spawn*", "os.posix_spawn*", "os.system", "os.popen"),
+    *("signal.signal", "signal.pidfd_send_signal", "signal.pthread_kill", "signal.raise_signal"),
+)
+CLOCK_NAMES = (
+    *("time.time*", "time.monotonic*", "time.perf_counter*", "time.clock_gettime*", "time.sleep"),
+    *("datetime.datetime.now", "datetime.datetime.utcnow"),
+)
+OWN_PROCESS = ("cy_kernels/owner.py", "sim/cli.py")  # proof of an owner's death; Ctrl-C
+COMMAND_LINE = ("sim/cli.py", "sim/crew.py", "sim/report/progress.py")
+BANS = {
+    "print": Ban(
+        ("print",),
+        PRODUCT,
+        ("sim/report/", "sim/cli.py"),
+        "return the text; sim/report/ and sim/cli.py print it",
+    ),
+    "dice": Ban(
+        ("random", "random.*", "numpy.random*"),
+        PRODUCT,
+        ("sim/scenario/plan",),
+        "let sim/scenario/planning.py roll, and carry the outcome in the Plan",
+    ),
+    "processes": Ban(
+        PROCESS_NAMES,
+        PRODUCT,
+        ("sim/live/", "sim/subjects/", *OWN_PROCESS),
+        "ask a verb of the World; processes, signals and memory are made in sim/live/",
+    ),
+    "clocks": Ban(
+        CLOCK_NAMES,
+        PRODUCT,
+        ("sim/live/", "sim/subjects/", "cy_kernels/", *COMMAND_LINE),
+        "ask world.now_ns(); wall clocks live in sim/live/ and cy_kernels/",
+    ),
+    "sleeps": Ban(
+        ("time.sleep", "asyncio.sleep"),
+        ("tests/",),
+        (),
+        "tests never sleep: use an event or a barrier with a deadline, or the step gate",
+    ),
+}
+
+NOT_OURS_TO_TELL = (  # written so that they do not match themselves
+    (r"/[r]oot/|/[h]ome/\w+|/[w]ork/\w|/[t]mp/w\b", "a path of one machine: use a relative one"),
+    (r"(?i)\b[i]ssue #?\d{1,2}\b", "a ticket number explains nothing here: write the reason"),
+    (r"\b(?:[T]ODO|[F]IXME)\b", "do it, or describe the limit in docs/"),
+)
+
+
+@cache
+def parsed(source: Source) -> ast.Module:
+    return ast.parse(source.text, source.path)
+
+
+def python(sources: list[Source], *within: str) -> Iterator[Source]:
+    for source in sources:
+        if source.path.endswith(PYTHON) and source.path.startswith(within):
+            yield source
+
+
+def imported(source: Source) -> Iterator[tuple[int, str]]:
+    """Every module or name imported, dotted and absolute, wherever in the file."""
+    package = source.path.rsplit("/", 1)[0].split("/")
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            head = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*head, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}"
+        elif isinstance(node, ast.Call) and node.args:
+            name, argument = dotted(node.func), node.args[0]
+            if name and name.split(".")[-1] in ("import_module", "__import__"):
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield node.lineno, argument.value
+
+
+def dotted(node: ast.AST) -> Optional[str]:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        head = dotted(node.value)
+        return head and f"{head}.{node.attr}"
+    return None
+
+
+def used(source: Source) -> Iterator[tuple[int, str]]:
+    """Every dotted name, with `import x as y` and `from x import y` resolved."""
+    aliases = {}
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                aliases[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    yield from imported(source)
+    for node in ast.walk(parsed(source)):
+        name = dotted(node)
+        if name is not None:
+            head, dot, rest = name.partition(".")
+            if head in aliases or hasattr(builtins, head):  # else a name of the file's own
+                yield node.lineno, aliases.get(head, head) + dot + rest
+
+
+def unit(module: str) -> Optional[str]:
+    """What the import table knows a dotted name by: "sim.live.child.run" is "live"."""
+    parts = module.split(".")
+    if parts[0] == "sim":
+        return parts[1] if len(parts) > 1 else None
+    return parts[0] if parts[0] in ("cy_kernels", "spinbed") else None
+
+
+def obeys_the_table(importer: str, target: str) -> bool:
+    if importer == target:
+        return True
+    if importer in ONLY:
+        return target in ONLY[importer]
+    if any({importer, target} <= group for group in NEVER):
+        return False
+    layer_of = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+    return layer_of[target] <= layer_of[importer]
+
+
+def import_direction(sources: list[Source]) -> Iterator[str]:
+    known = {name for names in LAYERS for name in names}
+    for source in python(sources, *PRODUCT):
+        importer = unit(source.path.rsplit(".", 1)[0].replace("/", "."))
+        if importer in (None, "__init__"):
+            importer = "errors"  # sim/__init__.py: everybody imports it
+        if importer not in known:
+            yield f"{source.path}: give sim.{importer} a place in LAYERS and docs/architecture.md"
+            continue
+        for line, module in imported(source):
+            target = unit(module)
+            if target in known and not obeys_the_table(importer, target):
+                yield (
+                    f"{source.path}:{line}: {importer} must not import {target} ({module}): move "
+                    "what both need up, into sim/abc.py or sim/history, or pass it as an argument"
+                )
+
+
+def module_length(sources: list[Source]) -> Iterator[str]:
+    for source in sources:
+        lines = source.text.count("\n")
+        if source.path.startswith(CODE) and lines > MODULE_LINES_MAX:
+            yield f"{source.path}: {lines} lines; find the second job in it and give it a file"
+
+
+def function_length(sources: list[Source]) -> Iterator[str]:
+    for source in python(sources, *CODE):
+        for node in ast.walk(parsed(source)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES_MAX:
+                    yield f"{source.path}:{node.lineno}: {node.name} has {lines} lines; split it"
+
+
+def line_length(sources: list[Source]) -> Iterator[str]:
+    for source in sources:
+        for number, line in enumerate(source.text.splitlines(), 1):
+            if source.path.startswith(CODE) and len(line) > COLUMNS_MAX:
+                yield f"{source.path}:{number}: {len(line)} columns; break the line"
+
+
+def module_name(sources: list[Source]) -> Iterator[str]:
+    for source in sources:
+        name = Path(source.path).stem
+        if source.path.startswith(CODE) and name in BANNED_MODULES:
+            yield f"{source.path}: name the file after the noun it holds, not {name!r}"
+
+
+def opening_sentence(sources: list[Source]) -> Iterator[str]:
+    for source in python(sources, *CODE):
+        doc = ast.get_docstring(parsed(source))
+        first = doc.split("\n\n")[0] if doc else ""
+        if source.text.strip() and not re.search(r"[.?!:]['\"`)]*(\s|$)", first):
+            yield f"{source.path}: open it with one docstring sentence that says what it is"
+
+
+def files_of_tests(sources: list[Source]) -> Iterator[str]:
+    names = Counter(Path(s.path).name for s in sources if s.path.startswith("tests/"))
+    for source in sources:
+        name = Path(source.path).name
+        if not source.path.startswith("tests/") or not name.endswith(".py"):
+            continue
+        if name == "__init__.py":
+            yield f"{source.path}: remove it, or the checkout shadows the installed wheel"
+        elif names[name] > 1:
+            yield f"{source.path}: two files of this name; say the area: test_<area>_<x>.py"
+
+
+def generated_c(sources: list[Source]) -> Iterator[str]:
+    for source in sources:
+        if source.text.startswith("/* Generated by " + "Cython"):
+            yield f"{source.path}: git rm it; builds write their C into build/"
+
+
+def told_elsewhere(sources: list[Source]) -> Iterator[str]:
+    for source in sources:
+        for number, line in enumerate(source.text.splitlines(), 1):
+            for pattern, instead in NOT_OURS_TO_TELL:
+                if re.search(pattern, line):
+                    yield f"{source.path}:{number}: {instead}"
+
+
+def banned(ban: Ban) -> Callable[[list[Source]], Iterator[str]]:
+    def rule(sources: list[Source]) -> Iterator[str]:
+        for source in python(sources, *ban.within):
+            if ban.except_in and source.path.startswith(ban.except_in):
+                continue
+            seen = {(line, n) for line, n in used(source) if any(fnmatch(n, b) for b in ban.names)}
+            for line, name in sorted(seen):
+                yield f"{source.path}:{line}: {name} here: {ban.instead}"
+
+    return rule
+
+
+RULES: dict[str, Callable[[list[Source]], Iterator[str]]] = {
+    "import_direction": import_direction,
+    "module_length": module_length,
+    "function_length": function_length,
+    "line_length": line_length,
+    "module_name": module_name,
+    "opening_sentence": opening_sentence,
+    "test_files": files_of_tests,
+    "generated_c": generated_c,
+    "told_elsewhere": told_elsewhere,
+    **{name: banned(ban) for name, ban in BANS.items()},
+}
+
+IMPORT = "import_direction"
+PLANTED = [  # (rule, path, text): each must be caught
+    (IMPORT, "sim/faults/x.py", "def f():\n    from sim.live import region\n"),
+    (IMPORT, "sim/faults/x.py", "from sim.checkers.fifo import Fifo\n"),
+    (IMPORT, "sim/checkers/x.py", "import sim.errors\n"),
+    (IMPORT, "sim/checkers/x.py", "from cy_kernels import ring\n"),
+    (IMPORT, "sim/history/x.py", "from sim import run\n"),
+    (IMPORT, "sim/live/x.py", "from ..virtual import clock\n"),
+    (IMPORT, "sim/live/x.py", "from sim.testing.kit import check\n"),
+    (IMPORT, "sim/scenario/x.py", "import importlib\nimportlib.import_module('sim.live.child')\n"),
+    (IMPORT, "sim/subjects/x.py", "from sim.errors import WorldError\n"),
+    (IMPORT, "sim/abc.py", "import typing\nif typing.TYPE_CHECKING:\n    import sim.run\n"),
+    (IMPORT, "sim/run.py", "import spinbed\n"),
+    (IMPORT, "cy_kernels/pure/x.py", "import sim.errors\n"),
+    (IMPORT, "sim/newcomer.py", "import os\n"),
+    ("module_length", "sim/x.pxi", "\n" * 401),
+    ("function_length", "tests/test_x.py", "def f():\n" + "    pass\n" * 75),
+    ("line_length", "cy_kernels/x.pyx", "#" * 101),
+    ("module_name", "sim/live/utils.py", ""),
+    ("opening_sentence", "sim/x.py", "import os\n"),
+    ("opening_sentence", "sim/x.py", '"""no sentence"""\n'),
+    ("test_files", "tests/__init__.py", ""),
+    ("generated_c", "cy_kernels/x.c", "/* Generated by " + "Cython 3 */"),
+    ("told_elsewhere", "docs/x.md", "see /ho" + "me/jane/notes"),
+    ("told_elsewhere", "sim/x.py", "# as iss" + "ue 7 asks"),
+    ("told_elsewhere", "sim/x.py", "# TO" + "DO: heal"),
+    ("print", "sim/run.py", "print('done')\n"),
+    ("dice", "sim/faults/x.py", "from random import Random\n"),
+    ("dice", "sim/faults/x.py", "import numpy as np\nnp.random.rand()\n"),
+    ("processes", "sim/nemesis.py", "import os\nos.kill(1, 9)\n"),
+    ("processes", "sim/nemesis.py", "from os import kill as end\nend(1, 9)\n"),
+    ("processes", "sim/scenario/x.py", "def f():\n    import subprocess\n"),
+    ("processes", "sim/transport/x.py", "import posix_ipc\n"),
+    ("clocks", "sim/nemesis.py", "from time import monotonic_ns\n"),
+    ("clocks", "sim/checkers/x.py", "import time as t\nt.time()\n"),
+    ("clocks", "sim/run.py", "import datetime\ndatetime.datetime.now()\n"),
+    ("sleeps", "tests/test_x.py", "import time\nwait = time.sleep\n"),
+]
+INNOCENT = [
+    (IMPORT, "sim/faults/x.py", "from sim.abc import World\nfrom sim.faults.kill import Kill\n"),
+    (IMPORT, "sim/run.py", "from sim.live.supervisor import Supervisor\nimport cy_kernels\n"),
+    (IMPORT, "sim/subjects/x.py", "import cy_kernels, simplejson\n"),
+    (IMPORT, "sim/live/child.py", "from . import region\nfrom ..errors import WorldError\n"),
+    ("module_length", "sim/x.py", "\n" * 400),
+    ("function_length", "sim/x.py", "def f():\n" + "    pass\n" * 74),
+    ("line_length", "sim/x.py", "#" * 100),
+    ("module_name", "sim/live/region.py", ""),
+    ("opening_sentence", "sim/__init__.py", ""),
+    ("test_files", "tests/kernels/test_ring.py", ""),
+    ("generated_c", "tests/shim.c", "#include <stdio.h>\n"),
+    ("told_elsewhere", "docs/x.md", "vllm#43659, python 3.11, every run tells its seed"),
+    ("print", "sim/report/text.py", "print('done')\n"),
+    ("print", "sim/run.py", "report.print('done')\n"),
+    ("dice", "sim/scenario/planning.py", "import random\n"),
+    ("dice", "sim/live/x.py", "def f(random):\n    return random.hex()\n"),
+    ("processes", "sim/live/child.py", "import os\nos.fork()\n"),
+    ("processes", "sim/scenario/x.py", "import signal\nsignal.Signals\n"),
+    ("clocks", "sim/nemesis.py", "world.monotonic_ns()\ntime_ns = 5\n"),
+    ("clocks", "sim/live/child.py", "import time\ntime.monotonic_ns()\n"),
+    ("sleeps", "tests/test_x.py", "import time\ntime.monotonic()\n"),
+]
+
+
+def files_of_the_tree() -> list[str]:
+    if not (ROOT / ".git").exists():  # an unpacked sdist
+        return [str(p.relative_to(ROOT)) for top in CODE for p in (ROOT / top).rglob("*.*")]
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return sorted(set(done.stdout.splitlines()))
+
+
+@pytest.fixture(scope="module")
+def tree() -> list[Source]:
+    paths = [path for path in files_of_the_tree() if path.endswith(TEXT)]
+    files = [(path, ROOT / path) for path in paths if (ROOT / path).is_file()]
+    return [Source(path, file.read_text(encoding="utf-8")) for path, file in files]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_tree_obeys(rule, tree):
+    assert any(source.path == "tests/test_tidy.py" for source in tree)
+    broken = list(RULES[rule](tree))
+    assert not broken, "\n" + "\n".join(broken)
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), PLANTED)
+def test_a_planted_violation_is_caught(rule, path, text):
+    [*messages] = RULES[rule]([Source(path, text)])
+    assert messages and all(message.startswith(path) for message in messages)
+
+
+def test_two_test_files_of_one_name_are_caught():
+    sources = [Source("tests/a/test_x.py", ""), Source("tests/b/test_x.py", "")]
+    assert len(list(files_of_tests(sources))) == 2
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), INNOCENT)
+def test_an_innocent_file_is_left_alone(rule, path, text):
+    assert list(RULES[rule]([Source(path, text)])) == []
+
+
+def test_every_rule_has_a_planted_violation_and_an_innocent_file():
+    assert {rule for rule, _, _ in PLANTED} == {rule for rule, _, _ in INNOCENT} == set(RULES)
