@@ -1,4 +1,4 @@
-"""Real installations of a copy of the tree: compiled, pure for each reason there is, and refused."""
+"""Real installations of a copy of the tree: compiled, pure for whatever reason, and refused."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def small_clone(clone: Path) -> Path:
     return clone
 
 
-def environment(**changes: Optional[str]) -> "dict[str, str]":
+def environment(**changes: Optional[str]) -> dict[str, str]:
     dropped = ("SPINBED_REQUIRE_EXT", "SPINBED_PURE", "PYTHONPATH", "CC", "CFLAGS")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, **{name: value for name, value in changes.items() if value is not None}}
 
 
-def pip(clone: Path, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+def pip(clone: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pip", "-v", "--disable-pip-version-check", *arguments]
     return subprocess.run(
         [*command, "--no-build-isolation", "--no-deps", "--no-index"],
@@ -70,7 +70,7 @@ def pip(clone: Path, *arguments: str, **changes: str) -> "subprocess.CompletedPr
     )
 
 
-def install(clone: Path, **changes: str) -> "tuple[subprocess.CompletedProcess[str], Path]":
+def install(clone: Path, **changes: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     target = clone.parent / "installed"
     shutil.rmtree(target, ignore_errors=True)
     return pip(clone, "install", "--target", str(target), ".", **changes), target

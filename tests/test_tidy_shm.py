@@ -25,7 +25,7 @@ def region(tmp_path: Path):
     Path("/dev/shm", name).unlink(missing_ok=True)
 
 
-def run_pytest(tmp_path: Path, source: str, *options: str) -> "subprocess.CompletedProcess[str]":
+def run_pytest(tmp_path: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "test_one.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
