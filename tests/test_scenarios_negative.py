@@ -1,0 +1,91 @@
+"""Each planted bug is caught by the checker that its file names; without the bug all is well."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Set
+
+import pytest
+
+from sim.checkers import CHECKERS
+from sim.errors import ExitStatus
+from sim.scenario.loader import load
+
+NEGATIVE = Path(__file__).resolve().parents[1] / "scenarios" / "negative"
+FILES = sorted(NEGATIVE.glob("*.toml"))
+COMMAND_WATCHDOG_S = 300  # only against a hang: the files take a few seconds together
+
+MUTANT_LINE = re.compile(r'^mutant = ".*"\n', re.MULTILINE)
+PLANTED_KIND = re.compile(r'^kind = "sim\.testing\.planted:\w+"$', re.MULTILINE)
+INVALID_EXPECTED = re.compile(r'^\[\[expect\]\]\nverdict = "invalid"\n(?:checker = ".*"\n)?', re.M)
+
+
+def run(folder: Path, tmp_path: Path, status: ExitStatus) -> List[Mapping[str, Any]]:
+    command = [sys.executable, "-m", "sim.cli", "run", str(folder), "--jobs", "2"]
+    done = subprocess.run(
+        [*command, "--report", "json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=COMMAND_WATCHDOG_S,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    runs = json.loads(done.stdout)["scenarios"]
+    assert len(runs) >= 1
+    return runs
+
+
+def without_its_bug(text: str) -> str:
+    sound, mutants = MUTANT_LINE.subn("", text)
+    sound, plugins = PLANTED_KIND.subn('kind = "cursor_ring"', sound)
+    sound, verdicts = INVALID_EXPECTED.subn("", sound)
+    assert (mutants + plugins, verdicts) == (1, 1)
+    return sound
+
+
+def expected_checkers() -> Dict[str, Set[str]]:
+    """Checker -> names of the scenarios that must be caught by it."""
+    named = defaultdict(set)
+    for path in FILES:
+        for scenario in load(str(path)):
+            for expectation in scenario.expectations:
+                if expectation.checker is not None:
+                    named[expectation.checker].add(scenario.name)
+    return named
+
+
+def test_every_checker_has_a_file_that_must_be_caught_by_it() -> None:
+    assert set(expected_checkers()) == set(CHECKERS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_plants_exactly_one_bug(path: Path) -> None:
+    assert without_its_bug(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
+
+
+def test_every_planted_bug_is_caught_by_the_checker_that_its_file_names(tmp_path: Path) -> None:
+    runs = run(NEGATIVE, tmp_path, ExitStatus.OK)
+    caught = defaultdict(set)
+    for each in runs:
+        assert each["verdict"] == "invalid", each
+        for checker in each["checkers"]:
+            if checker["result"] == "invalid":
+                caught[checker["alias"]].add(each["name"])
+    for alias, names in expected_checkers().items():
+        assert names <= caught[alias], alias
+
+
+def test_the_same_files_without_their_bug_are_valid_and_as_expected(tmp_path: Path) -> None:
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    for path in FILES:
+        text = without_its_bug(path.read_text(encoding="utf-8"))
+        (sound / path.name).write_text(text, encoding="utf-8")
+    runs = run(sound, tmp_path, ExitStatus.OK)
+    assert len(runs) >= len(FILES)
+    assert {each["name"]: each["verdict"] for each in runs if each["verdict"] != "valid"} == {}

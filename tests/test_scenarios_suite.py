@@ -1,0 +1,77 @@
+"""The scenario files of this repository: all of them load, and smoke runs green by the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sim.scenario.loader import load
+
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+FILES = sorted(SCENARIOS.rglob("*.toml"))
+COMMAND_WATCHDOG_S = 300  # only against a hang: smoke takes a few seconds
+
+
+def of(*folders: str) -> list[Path]:
+    return [path for path in FILES if path.relative_to(SCENARIOS).parts[0] in folders]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(SCENARIOS))
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_scenario_file_loads(path: Path) -> None:
+    runs = load(str(path))
+    assert len(runs) >= 1
+
+
+def test_names_are_unique_over_all_files() -> None:
+    names = Counter(run.name for path in FILES for run in load(str(path)))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_there_are_at_least_25_files_and_some_of_each_cost() -> None:
+    assert len(of("smoke", "fast", "slow", "negative")) >= 25
+    for folder in ("smoke", "fast", "slow", "negative"):
+        assert of(folder), folder
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_file_is_named_after_its_scenario(path: Path) -> None:
+    """So that a name in a report leads to its file."""
+    name = load(str(path))[0].name.split("[", 1)[0]
+    assert path.stem == name.replace("-", "_")
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_file_tells_its_story_in_one_line(path: Path) -> None:
+    story = load(str(path))[0].story
+    assert len(story) > 20
+    assert "\n" not in story
+
+
+def test_smoke_runs_green_and_leaves_nothing_in_dev_shm(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sim.cli", "run", str(SCENARIOS / "smoke")]
+    with subprocess.Popen(
+        [*command, "--report", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        out, err = process.communicate(timeout=COMMAND_WATCHDOG_S)
+    assert process.returncode == 0, out + err
+    runs = json.loads(out)["scenarios"]
+    assert len(runs) == len(of("smoke"))
+    for run in runs:
+        assert (run["verdict"], run["as_expected"]) == ("valid", True), run["name"]
+        assert all(fault["fired"] for fault in run["faults"]), run["name"]
+    of_that_process = f"spinbed.{process.pid}."
+    assert [name for name in os.listdir("/dev/shm") if name.startswith(of_that_process)] == []
