@@ -1,0 +1,95 @@
+"""The report for people: a line a run, three lines a failure, then the totals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Iterable, Optional, Sequence, Tuple
+
+from rich.text import Text
+
+from sim.errors import ExitStatus
+from sim.verdict import RunResult
+
+NAME_WIDTH_MAX = 60  # a longer name pushes its own line out, not everybody's
+INDENT = " " * 6
+STYLES = {"ok": "green", "FAIL": "bold red", "skip": "yellow"}
+
+
+def render(results: Sequence[RunResult]) -> str:
+    name_width = width_of(result.name for result in results)
+    parts = [run_line(result, name_width=name_width).plain for result in results]
+    return "\n".join([*parts, totals(results).plain]) + "\n"
+
+
+def width_of(names: Iterable[str]) -> int:
+    """How wide the column of names is."""
+    return min(max(map(len, names), default=0), NAME_WIDTH_MAX)
+
+
+def run_line(result: RunResult, *, name_width: int) -> Text:
+    """What one run came to; with its failure, which has lines of its own."""
+    mark = _mark(result)
+    line = Text()
+    line.append(f"{mark:<4}  ", style=STYLES[mark])
+    line.append(f"{result.verdict or '-':<7}  {_clean(result.name):<{name_width}}  ")
+    line.append(f"seed {result.seed}  {duration(result.duration_ns):>8}", style="dim")
+    if mark == "skip":
+        line.append(f"\n{INDENT}{_clean(result.skipped or 'no reason given')}")
+    elif mark == "FAIL":
+        for part in failure_lines(result):
+            line.append(f"\n{INDENT}{part}")
+        if result.journal is not None:
+            line.append(f"\n{INDENT}journal: {_clean(result.journal)}", style="dim")
+    return line
+
+
+def failure_lines(result: RunResult) -> Sequence[str]:
+    """What, where in the history, and the exact command that reproduces it."""
+    if result.failure:
+        return [_clean(line) for line in result.failure]
+    blamed = [f"{each.alias}: {each.why}" for each in result.checkers if each.result != "valid"]
+    unmet = [f"unmet: {each.what}" for each in result.expectations if not each.met]
+    return [_clean(line) for line in [*(unmet or blamed or ["not as expected"]), result.reproduce]]
+
+
+def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) -> Text:
+    """How many came out how, and why the skipped were skipped."""
+    marks = Counter(_mark(result) for result in results)
+    line = Text("\n")
+    line.append(f"{len(results)} run{'' if len(results) == 1 else 's'}: ")
+    line.append(f"{marks['ok']} as expected", style="green" if marks["ok"] else "")
+    line.append(", ")
+    line.append(f"{marks['FAIL']} not", style="bold red" if marks["FAIL"] else "")
+    line.append(", ")
+    line.append(f"{marks['skip']} skipped", style="yellow" if marks["skip"] else "")
+    if elapsed_ns is not None:
+        line.append(f"  in {duration(elapsed_ns)}", style="dim")
+    for reason, count in _reasons(results):
+        line.append(f"\n  skipped {count}: {reason}", style="yellow")
+    return line
+
+
+def duration(duration_ns: int) -> str:
+    """A duration as people read it, three digits or so."""
+    if duration_ns < 999_500_000:
+        return f"{duration_ns / 1e6:.0f} ms"
+    if duration_ns < 59_995_000_000:
+        return f"{duration_ns / 1e9:.2f} s"
+    minutes, seconds = divmod(round(duration_ns / 1e9), 60)
+    return f"{minutes} m {seconds} s"
+
+
+def _mark(result: RunResult) -> str:
+    if result.as_expected is None:
+        return "skip"
+    return "ok" if result.as_expected and result.exit_status is ExitStatus.OK else "FAIL"
+
+
+def _reasons(results: Sequence[RunResult]) -> Sequence[Tuple[str, int]]:
+    reasons = Counter(_clean(each.skipped or "") for each in results if _mark(each) == "skip")
+    return reasons.most_common()
+
+
+def _clean(text: str) -> str:
+    """One line that a terminal only shows: what a name carries must not move its cursor."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
