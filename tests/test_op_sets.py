@@ -1,0 +1,126 @@
+"""The protocol is one source over named ops: here it is compiled over a second op set and traced."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cy_kernels import mutants, ring
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = """
+from setuptools import Extension, setup
+from Cython.Build import cythonize
+setup(name="tracing", ext_modules=cythonize(
+    [Extension("tracing", ["tracing.pyx"], include_dirs=[{include!r}], extra_compile_args=["-O0"])],
+    include_path=[{include!r}, {root!r}],
+    compiler_directives={{"language_level": 3}}), script_args=["-q", "build_ext", "--inplace"])
+"""
+
+
+@pytest.fixture(scope="module")
+def tracing(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    folder = tmp_path_factory.mktemp("op_set")
+    (folder / "tracing.pyx").write_bytes((ROOT / "tests/op_sets/tracing.pyx").read_bytes())
+    code = BUILD.format(include=str(ROOT / "cy_kernels"), root=str(ROOT))
+    built = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    path = next(folder.glob("tracing*.so"))
+    spec = importlib.util.spec_from_file_location("tracing", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def stores(steps: "list[str]") -> "list[str]":
+    """The last words of the steps that are not polls."""
+    return [step.rsplit(".", 1)[1] for step in steps if ".poll_" not in step]
+
+
+def test_every_build_has_the_same_step_table(tracing: ModuleType) -> None:
+    assert tracing.STEPS == ring.STEPS == mutants.STEPS
+    numbers = [number for number, _ in ring.STEPS]
+    names = [name for _, name in ring.STEPS]
+    assert numbers == list(range(1, len(names) + 1))
+    assert len(set(names)) == len(names)
+    assert all(len(name.split(".")) == 3 for name in names)
+
+
+SENT = {
+    ("none", False): "clear_written copy_header copy_payload reset_read_flag data_fence set_written",
+    ("none", True): "acquire clear_written clear_fence copy_header copy_payload reset_read_flag"
+    " data_fence set_written",
+    ("flag-before-data", True): "acquire clear_written clear_fence reset_read_flag data_fence"
+    " set_written copy_header copy_payload widen widen copy_payload",
+    ("reset-before-data", True): "acquire reset_read_flag copy_header copy_payload widen widen"
+    " copy_payload clear_written data_fence set_written",
+    ("flag-before-reset", True): "acquire clear_written clear_fence copy_header copy_payload"
+    " data_fence set_written widen widen reset_read_flag",
+    ("no-data-fence", True): "acquire clear_written clear_fence copy_header copy_payload"
+    " reset_read_flag set_written",
+}
+
+
+@pytest.mark.parametrize(("mutant", "fenced"), SENT)
+def test_the_writers_order_is_the_one_that_is_written_down(
+    tracing: ModuleType, mutant: str, fenced: bool
+) -> None:
+    chosen = 0 if mutant == "none" else 1 + mutants.MUTANTS.index(mutant)
+    sent, _, payload = tracing.flag_message(chosen, fenced)
+    assert payload == b"hello"
+    assert stores(sent) == f"{SENT[mutant, fenced]} final_fence load_parked".split()
+
+
+def test_the_readers_order_is_the_one_that_is_written_down(tracing: ModuleType) -> None:
+    orders = {
+        (0, False): "copy_header copy_payload set_read_flag final_fence load_parked",
+        (0, True): "acquire copy_header copy_payload set_read_flag final_fence load_parked",
+        (1 + mutants.MUTANTS.index("release-before-read"), True): "acquire copy_header"
+        " set_read_flag final_fence load_parked widen widen copy_payload",
+    }
+    for (mutant, fenced), order in orders.items():
+        assert stores(tracing.flag_message(mutant, fenced)[1]) == order.split()
+
+
+def test_cursor_ring_commits_after_the_payload_and_counts_after_the_commit(
+    tracing: ModuleType,
+) -> None:
+    sent, received, payload = tracing.cursor_message()
+    assert payload == b"hello"
+    assert stores(sent) == "store_length copy_payload commit store_position fence load_parked".split()
+    assert stores(received) == "load_length copy_payload release fence load_parked".split()
+
+
+def test_park_loads_the_event_before_it_raises_its_flag_and_then_fences(
+    tracing: ModuleType,
+) -> None:
+    steps, _, parked = tracing.wait_steps(ring.STRATEGIES.index("park"), 30)
+    assert parked == 1
+    assert steps[-5:] == [
+        "wait.park.load_event",
+        "wait.park.raise_parked",
+        "wait.park.fence",
+        "wait.park.futex_wait",
+        "wait.clock.now",
+    ]
+
+
+@pytest.mark.parametrize("strategy", ring.STRATEGIES)
+def test_every_strategy_comes_to_look_at_the_clock(tracing: ModuleType, strategy: str) -> None:
+    steps, _, _ = tracing.wait_steps(ring.STRATEGIES.index(strategy), 64)
+    assert "wait.clock.now" in steps
+
+
+def test_the_product_knows_no_mutant() -> None:
+    assert ring.MUTANTS == ()
+    assert len(mutants.MUTANTS) == 7
+    region = memoryview(bytearray(0))
+    with pytest.raises(ValueError, match="not one of this build's: none"):
+        ring.FlagWriter(region, slots=1, slot_bytes=64, readers=1, mutant="flag-before-data")
