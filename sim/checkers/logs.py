@@ -29,7 +29,7 @@ class Logs:
             detail = op.detail or {}
             if not _is_warning(detail.get("level")):
                 continue
-            if not any(_covers(a, op.process, detail) for a in allowances):
+            if not any(covers(a, op.process, detail) for a in allowances):
                 logger, level = detail.get("logger"), detail.get("level")
                 message = " ".join(str(detail.get("message")).split())
                 why = f"{op.process}: {logger} logged {level}: {message}"
@@ -44,7 +44,7 @@ def _is_warning(level: Any) -> bool:
     return level not in _BELOW_WARNING
 
 
-def _covers(allowance: Allowance, process: str, detail: Mapping[str, Any]) -> bool:
+def covers(allowance: Allowance, process: str, detail: Mapping[str, Any]) -> bool:
     logger = str(detail.get("logger") or "")
     if not allowance.covers(process):
         return False

@@ -118,7 +118,8 @@ def read(path: Union[str, Path]) -> History:
     lines = data.split(b"\n")
     if not data:
         problems.add(None, None, "is empty; a journal begins with its header")
-    elif lines.pop() != b"":
+        problems.raise_if_any()
+    if lines.pop() != b"":
         problems.add(len(lines) + 1, None, "is cut in the middle of a line")
     values = [_value(line, number, problems) for number, line in enumerate(lines, start=1)]
     header = _header(values[0], problems) if values else None
