@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence, Union
 
 from sim.abc import Capability, Fault, TransportSpec
 from sim.history.history import Header
@@ -29,7 +29,7 @@ class Injection:
     index: int
     key: str  # "fault[0]", the table it comes from
     fault: Fault  # its target is one full process name
-    trigger: "AtTime | AfterOps"
+    trigger: Union[AtTime, AfterOps]
     heal_after_ns: Optional[int]  # None: at the end of the run, or nothing to heal
 
 
@@ -58,7 +58,7 @@ class ProcessPlan:
     wait: str
     start: str  # "template" | "fork" | "spawn" | "forkserver"
     env: Mapping[str, str]
-    workload: "WriterWorkload | ReaderWorkload"
+    workload: Union[WriterWorkload, ReaderWorkload]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,343 @@
+"""Checks that the tables of a file agree: who is named exists, what is sent fits."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from sim import faults, transport
+from sim.abc import Transport as TransportSeam
+from sim.abc import TransportSpec
+from sim.scenario.durations import format_duration
+from sim.scenario.fault_schema import aimed, heal_key, parameters_of
+from sim.scenario.lines import Path
+from sim.scenario.models import READERS_MAX, AfterOps, Transport, Uniform, WriterProcess
+from sim.scenario.names import ROLES, SELECTORS, nearest, show
+from sim.scenario.problems import Collector
+from sim.scenario.tables import Process, Tables
+
+REGION_MAX_BYTES = 2**31  # what a run may take of /dev/shm
+INJECTIONS_MAX = 10_000
+
+_INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
+
+Crew = Mapping[str, Process]  # by the name of its table
+
+
+def check_agreement(tables: Tables, problems: Collector) -> None:
+    crew = _check_processes(tables.processes, problems)
+    is_crew_known = None not in tables.processes and bool(crew)
+    known_transport = _check_transport(tables, problems)
+    if known_transport is not None and tables.transport is not None:
+        for index, process in enumerate(tables.processes):
+            _check_sizes(known_transport, tables.transport, process, index, problems)
+    deadline_ns = tables.head.deadline if tables.head else None
+    for index, table in enumerate(tables.faults):
+        if table is None:
+            continue
+        path: Path = ("fault", index)
+        _check_fault_times(table, path, deadline_ns, problems)
+        if is_crew_known:
+            _check_fault_target(table, path, crew, problems)
+        if known_transport is not None and not known_transport.knows_owner:
+            if heal_key(faults.FAULTS[table.kind]) == "restart_after":
+                message = f"{known_transport.alias} knows no owner: nobody can take a place over"
+                problems.add((*path, "kind"), message)
+    _check_checks(tables, problems)
+    _check_expectations(tables, crew if is_crew_known else None, problems)
+
+
+def members(process: Process) -> Sequence[str]:
+    """The full names of the processes of one table."""
+    if process.count == 1:
+        return (process.name,)
+    return tuple(f"{process.name}[{index}]" for index in range(process.count))
+
+
+def named_by(crew: Crew, table_or_role: str) -> Sequence[str]:
+    """Full names of a table's processes, or else of a role's."""
+    if table_or_role in crew:
+        return members(crew[table_or_role])
+    return tuple(n for process in crew.values() if process.role == table_or_role
+                 for n in members(process))  # fmt: skip
+
+
+def _check_processes(processes: Sequence[Optional[Process]], problems: Collector) -> Crew:
+    crew: Dict[str, Process] = {}
+    for index, process in enumerate(processes):
+        if process is None:
+            continue
+        if process.name in crew:
+            message = f"{show(process.name)} is the name of an earlier [[process]] too"
+            problems.add(("process", index, "name"), message)
+        crew.setdefault(process.name, process)
+    if None in processes:
+        return crew  # who is missing is not known
+    writers = [i for i, p in enumerate(processes) if p is not None and p.role == "writer"]
+    readers = [i for i, p in enumerate(processes) if p is not None and p.role == "reader"]
+    if len(writers) > 1:
+        message = f"a second writer; the first is process[{writers[0]}], and there is one"
+        problems.add(("process", writers[1], "role"), message)
+    if not writers:
+        problems.add(("process",), 'nobody sends: one [[process]] with role = "writer" is needed')
+    if not readers:
+        problems.add(("process",), 'nobody receives: a [[process]] with role = "reader" is needed')
+    count = sum(process.count for process in processes if process and process.role == "reader")
+    if count > READERS_MAX:
+        problems.add(
+            ("process", readers[-1], "count"), f"{count} readers in all; at most {READERS_MAX}"
+        )
+    return crew
+
+
+def _check_transport(tables: Tables, problems: Collector) -> Optional[TransportSeam]:
+    """The transport, unless it is a plug-in: those are not imported to check a file."""
+    table = tables.transport
+    if table is None:
+        return None
+    if table.slots * table.slot_bytes > REGION_MAX_BYTES:
+        message = f"{table.slots} slots of {table.slot_bytes} bytes make "
+        message += f"{table.slots * table.slot_bytes} bytes; at most {REGION_MAX_BYTES}"
+        problems.add(("transport", "slots"), message)
+    if table.kind not in transport.TRANSPORTS:
+        return None
+    kind = transport.TRANSPORTS[table.kind]
+    for key, value, valid in (
+        ("order", table.order, kind.orders),
+        ("mutant", table.mutant, kind.mutants),
+    ):
+        if value is not None and value not in valid:
+            listed = f"one of {', '.join(valid)}" if valid else f"it has no {key}s"
+            message = f"unknown {key} {show(value)} of {table.kind}; {listed}"
+            problems.add(("transport", key), message, nearest(value, valid))
+    if table.mutant in kind.mutants and table.order not in (None, "fenced"):
+        message = f"mutants act on order fenced, not on {show(table.order)}"
+        problems.add(("transport", "mutant"), message)
+    if table.evict_dead and not kind.knows_owner:
+        message = f"true, but {table.kind} knows no owner: it cannot tell who is dead"
+        problems.add(("transport", "evict_dead"), message)
+    return kind
+
+
+def transport_spec(table: Transport, *, readers: int) -> TransportSpec:
+    kind = transport.TRANSPORTS.get(table.kind)
+    order = table.order
+    if order is None:
+        orders = kind.orders if kind else ()
+        order = "fenced" if "fenced" in orders or not orders else orders[0]
+    return TransportSpec(
+        kind=table.kind,
+        readers=readers,
+        slots=table.slots,
+        slot_bytes=table.slot_bytes,
+        order=order,
+        mutant=table.mutant,
+        reserve=table.reserve,
+        evict_dead=table.evict_dead,
+    )
+
+
+def size_problem(kind: TransportSeam, name: str, size_bytes: int, slot_bytes: int) -> Optional[str]:
+    """Why a message of this size does not fit, with both sizes; None where it does."""
+    overhead_bytes = kind.message_overhead_bytes
+    needed_bytes = size_bytes + overhead_bytes
+    if needed_bytes <= slot_bytes:
+        return None
+    if not overhead_bytes:
+        return f"a message of {size_bytes} bytes does not fit slot_bytes = {slot_bytes}"
+    return (
+        f"a message of {size_bytes} bytes needs {needed_bytes} with the {overhead_bytes} of"
+        f" {name}; it does not fit slot_bytes = {slot_bytes}"
+    )
+
+
+def _check_sizes(
+    kind: TransportSeam,
+    table: Transport,
+    process: Optional[Process],
+    index: int,
+    problems: Collector,
+) -> None:
+    if not isinstance(process, WriterProcess):
+        return
+    path: Path = ("process", index, "workload", "size_bytes")
+    sizes = process.workload.size_bytes
+    largest = max(sizes.uniform) if isinstance(sizes, Uniform) else sizes
+    if isinstance(sizes, Uniform) and sizes.uniform[0] > sizes.uniform[1]:
+        message = f"{sizes.uniform[0]} is more than {sizes.uniform[1]}: least comes first"
+        problems.add((*path, "uniform"), message)
+    message_or_none = size_problem(kind, table.kind, largest, table.slot_bytes)
+    if message_or_none is not None:
+        problems.add(path, message_or_none)
+
+
+def _check_fault_times(
+    table: Any, path: Path, deadline_ns: Optional[int], problems: Collector
+) -> None:
+    kind = faults.FAULTS[table.kind]
+    if table.at is None and table.every is None:
+        problems.add((*path, "at"), "is required: a time, { process, after_ops }, or `every`")
+        return
+    if table.every is None:
+        if table.times > 1:
+            problems.add((*path, "times"), f"{table.times} times, but `every` is not given")
+    elif isinstance(table.at, AfterOps):
+        problems.add((*path, "every"), "goes with a time in `at`, not with after_ops")
+    elif "times" not in table.model_fields_set:
+        problems.add((*path, "times"), "is required with `every`")
+    if isinstance(table.at, AfterOps):
+        return
+    first_ns = table.at if table.at is not None else table.every
+    last_ns = first_ns + (table.every or 0) * (table.times - 1)
+    if deadline_ns is not None and last_ns >= deadline_ns:
+        key = "at" if table.at is not None and table.at >= deadline_ns else "every"
+        message = f"{format_duration(last_ns)} after the start is not before the deadline of "
+        problems.add((*path, key), message + format_duration(deadline_ns))
+    _check_overlap(table, heal_key(kind), path, problems)
+
+
+def _check_overlap(table: Any, healing: Optional[str], path: Path, problems: Collector) -> None:
+    if table.every is None or table.times == 1 or healing is None:
+        return
+    heal_ns = getattr(table, healing)
+    if heal_ns is None:
+        problems.add((*path, healing), "is required with `every`: one must end before the next")
+    elif heal_ns >= table.every:
+        message = f"{format_duration(heal_ns)} is not less than every = "
+        problems.add((*path, healing), message + format_duration(table.every))
+
+
+def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
+    kind = faults.FAULTS[table.kind]
+    candidates, message, near = candidates_of(table.target, crew)
+    if message is not None:
+        problems.add((*path, "target"), message, near)
+    roles = {crew[name.split("[")[0]].role for name in candidates}
+    for role in sorted(roles - kind.roles):
+        wanted = " or ".join(sorted(kind.roles))
+        message = f"{show(table.target)} is a {role}: {table.kind} needs a {wanted}"
+        problems.add((*path, "target"), message)
+    if kind.fatal and not kind.heals and candidates and table.times > 1:
+        deaths = table.times * chosen_max(table.target, len(candidates))
+        if deaths > len(candidates):
+            message = f"up to {deaths} deaths of {len(candidates)} processes: nobody dies twice"
+            problems.add((*path, "times"), message)
+    if isinstance(table.at, AfterOps) and table.at.process is not None:
+        name = table.at.process
+        if name not in _everybody(crew):
+            _, message, near = candidates_of(name, crew)
+            if message is None:
+                message, near = f"{show(name)} is a selector: name one process", None
+            problems.add((*path, "at", "process"), message, near)
+    try:
+        aimed(kind, candidates[0] if candidates else "writer", parameters_of(kind, table))
+    except ValueError as error:
+        problems.add(path, str(error))
+
+
+def _everybody(crew: Crew) -> Sequence[str]:
+    return [name for process in crew.values() for name in members(process)]
+
+
+def candidates_of(target: str, crew: Crew) -> Tuple[Sequence[str], Optional[str], Optional[str]]:
+    """Whom a target may mean; or why it names nobody, with the nearest name that does."""
+    everybody = _everybody(crew)
+    if target in everybody:
+        return (target,), None, None
+    name, colon, selector = target.partition(":")
+    if colon:
+        found = named_by(crew, name)
+        if not found:
+            known = [*crew, *ROLES]
+            near = nearest(name, known)
+            return (), _names_nobody(target, everybody), near and f"{near}:{selector}"
+        if selector not in SELECTORS:
+            near = nearest(selector, SELECTORS)
+            message = f"unknown selector in {show(target)}; one of {', '.join(SELECTORS)}"
+            return (), message, near and f"{name}:{near}"
+        return found, None, None
+    if target in crew:
+        message = f"{show(target)} is {crew[target].count} processes: name one, or choose with :one"
+        return (), message, members(crew[target])[0]
+    match = _INDEXED.fullmatch(target)
+    near = nearest(target, everybody)
+    if match and match.group(1) in crew:
+        near = members(crew[match.group(1)])[-1]
+    return (), _names_nobody(target, everybody), near
+
+
+def _names_nobody(target: str, everybody: Sequence[str]) -> str:
+    shown = list(everybody[:8]) + (["..."] if len(everybody) > 8 else [])
+    return f"{show(target)} names nobody; there are {', '.join(shown)}"
+
+
+def chosen_max(target: str, candidates: int) -> int:
+    selector = target.partition(":")[2]
+    if selector == "majority":
+        return candidates // 2 + 1
+    if selector == "some":
+        return max(1, candidates - 1)
+    return candidates if selector == "all" else 1
+
+
+def _check_checks(tables: Tables, problems: Collector) -> None:
+    seen: List[str] = []
+    for index, check in enumerate(tables.checks):
+        if check is not None and check.alias in seen:
+            problems.add(("check", index, "alias"), f"{show(check.alias)} is listed twice")
+        elif check is not None:
+            seen.append(check.alias)
+
+
+def _check_expectations(tables: Tables, crew: Optional[Crew], problems: Collector) -> None:
+    checks = [check.alias for check in tables.checks if check is not None]
+    verdict_index = None
+    for index, table in enumerate(tables.expects):
+        path: Path = ("expect", index)
+        if table is None:
+            continue
+        if hasattr(table, "verdict"):
+            if verdict_index is not None:
+                message = f"a second verdict; the first is expect[{verdict_index}]"
+                problems.add((*path, "verdict"), message)
+            verdict_index = index if verdict_index is None else verdict_index
+            _check_verdict(table, path, checks, problems)
+        elif crew is not None:
+            _check_party(table, path, crew, problems)
+        _check_counts(table, path, problems)
+
+
+def _check_verdict(table: Any, path: Path, checks: Sequence[str], problems: Collector) -> None:
+    if table.checker is None:
+        return
+    if table.verdict == "valid":
+        problems.add((*path, "checker"), "names who must object, but the verdict is valid")
+    if checks and table.checker not in checks:
+        message = f"{show(table.checker)} does not run: it is in no [[check]] of this file"
+        problems.add((*path, "checker"), message, nearest(table.checker, checks))
+
+
+def _check_party(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
+    name = table.process.split("[")[0].split(":")[0]
+    if table.process not in crew and table.process not in _everybody(crew):
+        _, message, near = candidates_of(table.process, crew)
+        if message is None:
+            message, near = f"{show(table.process)}: an expectation takes no selector", name
+        problems.add((*path, "process"), message, near)
+        return
+    op = getattr(table, "op", None)
+    does = "send" if crew[name].role == "writer" else "receive"
+    if op is not None and op != does:
+        problems.add((*path, "op"), f"{show(op)}, but {name} is a {crew[name].role}", does)
+
+
+def _check_counts(table: Any, path: Path, problems: Collector) -> None:
+    if hasattr(table, "exit"):
+        if (table.exit.signal is None) == (table.exit.status is None):
+            problems.add((*path, "exit"), "needs one of signal and status")
+        return
+    at: Path = (*path, "log", "count") if hasattr(table, "log") else (*path, "count")
+    count = table.log.count if hasattr(table, "log") else getattr(table, "count", None)
+    least, most = getattr(count, "min", None), getattr(count, "max", None)
+    if least is not None and most is not None and least > most:
+        problems.add(at, f"min = {least} is more than max = {most}")

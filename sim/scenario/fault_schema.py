@@ -1,0 +1,101 @@
+"""The shape of [[fault]], one per kind, made from the dataclass fields of each registered fault."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, Dict, Literal, Mapping, Optional, Tuple, Type, get_type_hints
+
+from pydantic import BaseModel, create_model
+
+from sim import faults
+from sim.abc import Fault
+from sim.scenario.durations import format_duration
+from sim.scenario.models import (
+    STRICT,
+    TIMES_MAX,
+    At,
+    Duration,
+    PositiveDuration,
+    Target,
+    key,
+)
+
+# A fault that brings a successor says when in its own words; it heals then.
+RESTART_FIELD = "restart_after_ns"
+
+
+def fault_models() -> Mapping[str, Type[BaseModel]]:
+    return _models(tuple(faults.FAULTS.items()))
+
+
+def heal_key(fault: Type[Fault]) -> Optional[str]:
+    """The key that says when the fault is healed; None where there is nothing to heal."""
+    if RESTART_FIELD in _parameters(fault):
+        return _key_of(RESTART_FIELD)
+    return "heal_after" if fault.heals else None
+
+
+def parameters_of(fault: Type[Fault], table: BaseModel) -> Mapping[str, Any]:
+    """The keyword arguments, without `target`, that the checked table gives to the fault."""
+    return {name: getattr(table, _key_of(name)) for name in _parameters(fault)}
+
+
+def aimed(fault: Type[Fault], target: str, parameters: Mapping[str, Any]) -> Fault:
+    """The fault on one process. Raises ValueError where its parameters make no sense together."""
+    make: Any = fault
+    made: Fault = make(target=target, **parameters)
+    return made
+
+
+@functools.lru_cache(maxsize=8)
+def _models(table: Tuple[Tuple[str, Type[Fault]], ...]) -> Mapping[str, Type[BaseModel]]:
+    return {alias: _model(alias, fault) for alias, fault in table}
+
+
+def _model(alias: str, fault: Type[Fault]) -> Type[BaseModel]:
+    fields: Dict[str, Any] = {
+        "kind": (Literal[alias], key(..., fault.doc)),
+        "target": (Target, key(..., "a process (reader[1]) or reader:one, :some, :majority, :all")),
+        "at": (
+            Optional[At],
+            key(None, 'when: "1.5s" after all are ready, or { process, after_ops }; or `every`'),
+        ),
+        "every": (
+            Optional[PositiveDuration],
+            key(None, "again and again, so far apart; needs `times`", unit="duration"),
+        ),
+        "times": (int, key(1, "how often, with `every`", ge=1, le=TIMES_MAX)),
+    }
+    if heal_key(fault) == "heal_after":
+        fields["heal_after"] = (
+            Optional[PositiveDuration],
+            key(None, "undone so long after it fired; absent: at the end", unit="duration"),
+        )
+    for name, field in _parameters(fault).items():
+        fields[_key_of(name)] = _parameter(name, field, get_type_hints(fault)[name])
+    return create_model(f"fault_{alias}", __config__=STRICT, __doc__=fault.doc, **fields)
+
+
+def _parameters(fault: Type[Fault]) -> Mapping[str, dataclasses.Field[Any]]:
+    as_dataclass: Any = fault  # which a protocol cannot say of its classes
+    fields = dataclasses.fields(as_dataclass)
+    return {field.name: field for field in fields if field.name != "target"}
+
+
+def _key_of(field_name: str) -> str:
+    return field_name[: -len("_ns")] if field_name.endswith("_ns") else field_name
+
+
+def _parameter(name: str, field: dataclasses.Field[Any], hint: Any) -> Tuple[Any, Any]:
+    """Type and pydantic field: `x_ns` is the duration `x`; whole numbers are not negative."""
+    default: Any = field.default
+    if field.default is dataclasses.MISSING:
+        default = ... if field.default_factory is dataclasses.MISSING else field.default_factory()
+    doc = field.metadata.get("doc", name)
+    if name.endswith("_ns"):
+        shown = format_duration(default) if isinstance(default, int) else default
+        return Duration, key(shown, doc, unit="duration")
+    unit = "bytes" if name.endswith("_bytes") else None
+    limits = {"ge": 0} if hint is int else {}
+    return hint, key(default, doc, unit=unit, **limits)

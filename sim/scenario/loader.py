@@ -1,0 +1,179 @@
+"""From scenario files to checked scenarios, or to every problem they have. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+from sim import faults
+from sim.errors import Problem, ScenarioError
+from sim.scenario import agreement
+from sim.scenario.document import Document, read_document
+from sim.scenario.fault_schema import heal_key, parameters_of
+from sim.scenario.models import AfterOps, Bounds, ReaderWorkload, Uniform, WriterWorkload
+from sim.scenario.names import checker_names
+from sim.scenario.plan import Expectation
+from sim.scenario.problems import Collector
+from sim.scenario.scenario import (
+    FaultTable,
+    ProcessTable,
+    Receiving,
+    Scenario,
+    Sending,
+    Sizes,
+)
+from sim.scenario.sweep import Run, runs_of
+from sim.scenario.tables import Process, Tables, checked_tables
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+NS_PER_S = 1_000_000_000
+
+
+def load(path: PathLike) -> Sequence[Scenario]:
+    """One scenario per run of the file's sweep, or the one. Raises ScenarioError."""
+    document = read_document(Path(path))
+    outer = Collector(document.file, document.lines)
+    runs = runs_of(document.keys, outer)
+    if not runs:  # the sweep is wrong: the rest is judged as it stands in the file
+        keys = {name: value for name, value in document.keys.items() if name != "sweep"}
+        runs = (Run("", keys, {}),)
+    found: Dict[Problem, None] = dict.fromkeys(outer.found)
+    scenarios: List[Scenario] = []
+    for run in runs:
+        problems = Collector(document.file, document.lines, run.moved)
+        tables = checked_tables(run.keys, problems)
+        agreement.check_agreement(tables, problems)
+        found.update(dict.fromkeys(problems.found))
+        if not found:
+            scenarios.append(_scenario(tables, run, document))
+    if found:
+        raise ScenarioError(sorted(found, key=lambda problem: problem.line or 0))
+    return tuple(scenarios)
+
+
+def discover(paths: Sequence[PathLike]) -> List[Path]:
+    """The files named and the *.toml files in folders named, each once. Raises ScenarioError."""
+    found: Dict[Path, None] = {}
+    problems: List[Problem] = []
+    for path in map(Path, paths):
+        try:
+            if path.is_dir():
+                inside = sorted(path.rglob("*.toml"))
+                if not inside:
+                    problems.append(Problem(str(path), None, None, "holds no *.toml file"))
+                found.update(dict.fromkeys(inside))
+            elif path.exists():
+                found[path] = None
+            else:
+                problems.append(Problem(str(path), None, None, "no such file or folder"))
+        except (OSError, ValueError) as error:
+            problems.append(Problem(str(path), None, None, f"cannot be read: {error}"))
+    if problems:
+        raise ScenarioError(problems)
+    return list(found)
+
+
+def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
+    assert tables.head is not None and tables.transport is not None
+    processes = [process for process in tables.processes if process is not None]
+    crew = {process.name: process for process in processes}
+    readers = sum(process.count for process in processes if process.role == "reader")
+    kind_path = ("transport", "kind")
+    return Scenario(
+        name=tables.head.name + run.suffix,
+        story=tables.head.story,
+        path=document.file,
+        reference=tuple(tables.head.reference),
+        variant=tables.head.variant,
+        worlds=tuple(dict.fromkeys(tables.head.worlds)),
+        deadline_ns=tables.head.deadline,
+        stall_threshold_ns=tables.head.stall_threshold,
+        transport=agreement.transport_spec(tables.transport, readers=readers),
+        transport_line=run.moved.get(kind_path, document.lines.nearest(kind_path)),
+        processes=tuple(map(_process, processes)),
+        faults=tuple(_fault(i, table, crew) for i, table in enumerate(tables.faults)),
+        checkers=tuple(check.alias for check in tables.checks if check) or tuple(checker_names()),
+        expectations=tuple(_expectation(i, table) for i, table in enumerate(tables.expects)),
+    )
+
+
+def _process(table: Process) -> ProcessTable:
+    return ProcessTable(
+        name=table.name,
+        role=table.role,
+        count=table.count,
+        wait=table.wait,
+        start=table.start,
+        env=dict(table.env),
+        workload=_workload(table.workload),
+    )
+
+
+def _workload(workload: Union[WriterWorkload, ReaderWorkload]) -> Union[Sending, Receiving]:
+    if isinstance(workload, ReaderWorkload):
+        return Receiving(workload.think, workload.deadline, workload.on_timeout)
+    size = workload.size_bytes
+    return Sending(
+        messages=workload.messages,
+        sizes=Sizes(*size.uniform) if isinstance(size, Uniform) else Sizes(size, size),
+        interval_ns=round(NS_PER_S / workload.rate_hz) if workload.rate_hz else 0,
+        deadline_ns=workload.deadline,
+        on_timeout=workload.on_timeout,
+    )
+
+
+def _fault(index: int, table: Any, crew: agreement.Crew) -> FaultTable:
+    kind = faults.FAULTS[table.kind]
+    candidates, refusal, _ = agreement.candidates_of(table.target, crew)
+    assert refusal is None
+    by_ops: Optional[AfterOps] = table.at if isinstance(table.at, AfterOps) else None
+    at_ns = None if by_ops else table.at if table.at is not None else table.every
+    healing = heal_key(kind)
+    return FaultTable(
+        key=f"fault[{index}]",
+        kind=kind,
+        parameters=parameters_of(kind, table),
+        candidates=tuple(candidates),
+        selector=table.target.partition(":")[2] or None,
+        at_ns=at_ns,
+        after_ops=by_ops.after_ops if by_ops else None,
+        after_process=by_ops.process if by_ops else None,
+        every_ns=table.every or 0,
+        times=table.times,
+        heal_after_ns=getattr(table, healing) if healing else None,
+    )
+
+
+def _expectation(index: int, table: Any) -> Expectation:
+    key = f"expect[{index}]"
+    if hasattr(table, "verdict"):
+        return Expectation(key, verdict=table.verdict, checker=table.checker)
+    if hasattr(table, "exit"):
+        exit_text = table.exit.signal or str(table.exit.status)
+        return Expectation(key, process=table.process, exit=exit_text)
+    if hasattr(table, "log"):
+        least, most = _bounds(table.log.count)
+        return Expectation(
+            key,
+            process=table.process,
+            count_min=least,
+            count_max=most,
+            log_logger=table.log.logger,
+            log_level=table.log.level,
+            log_matches=table.log.matches,
+        )
+    least, most = _bounds(table.count)
+    return Expectation(
+        key,
+        process=table.process,
+        op=table.op,
+        outcome=table.outcome,
+        count_min=least,
+        count_max=most,
+    )
+
+
+def _bounds(count: Union[int, Bounds]) -> Tuple[int, Optional[int]]:
+    return (count.min, count.max) if isinstance(count, Bounds) else (count, count)

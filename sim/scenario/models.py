@@ -1,0 +1,334 @@
+"""The shape of a scenario file: every key with its type, limits, unit, default and one line."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Dict, List, Optional, Union
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from sim.scenario import names
+from sim.scenario.durations import PATTERN, BadDuration, parse_duration
+from sim.scenario.names import OneOf
+
+# TOML is typed: "8" is no number and 1 is no boolean. Defaults go through the same validators.
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+
+MESSAGES_MAX = 1_000_000
+READERS_MAX = 64
+SLOT_BYTES_MAX = 2**30
+SLOTS_MAX = 2**20
+TIMES_MAX = 1000
+
+USER_TRANSPORT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+SCENARIO_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+PROCESS_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
+TARGET = r"^[a-z][a-z0-9_-]*(\[[0-9]+\]|:[a-z]+)?$"
+# What a pattern says, in words.
+EXPLAINED = {
+    SCENARIO_NAME: "begins with a letter or digit, goes on with those and _ . -, at most 100",
+    PROCESS_NAME: "begins with a small letter, goes on with those, digits, _ and -, at most 32",
+    TARGET: "a process (writer, reader[1]) or a selector (reader:one)",
+}
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ERROR_OUTCOME = r"^error:[A-Za-z_][A-Za-z0-9_.]*$"
+
+
+def key(default: Any, doc: str, *, unit: Optional[str] = None, **limits: Any) -> Any:
+    extra: Any = {"unit": unit} if unit else None
+    return Field(default, description=doc, json_schema_extra=extra, **limits)
+
+
+def refuse(message: str, nearest: Optional[str] = None) -> PydanticCustomError:
+    return PydanticCustomError("refused", "{message}", {"message": message, "nearest": nearest})
+
+
+def _duration(value: Any) -> int:
+    if not isinstance(value, str):
+        raise refuse(f'expected a duration such as "300ms", got {names.show(value)}')
+    try:
+        return parse_duration(value)
+    except BadDuration as bad:
+        raise refuse(f"{names.show(value)} {bad}", bad.nearest) from None
+
+
+def _positive_duration(value: Any) -> int:
+    time_ns = _duration(value)
+    if time_ns == 0:
+        raise refuse(f"{names.show(value)} must be more than 0")
+    return time_ns
+
+
+_AS_TEXT = WithJsonSchema({"type": "string", "pattern": PATTERN})
+Duration = Annotated[int, BeforeValidator(_duration), _AS_TEXT]
+PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), _AS_TEXT]
+
+
+# Tags of the unions below. They appear in pydantic's locations and are dropped from ours.
+TABLE, PLAIN = "<table>", "<plain>"
+_table_or_plain = Discriminator(lambda v: TABLE if isinstance(v, (dict, BaseModel)) else PLAIN)
+
+
+def _env(value: Any) -> Any:
+    for name, text in value.items() if isinstance(value, dict) else ():
+        if not ENV_NAME.fullmatch(name):
+            raise refuse(f"{names.show(name)} cannot be the name of an environment variable")
+        if isinstance(text, str) and "\0" in text:
+            raise refuse(f"the value of {name} holds a NUL")
+    return value
+
+
+def _regular_expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError) as bad:
+        raise refuse(f"{names.show(value)} is not a regular expression: {bad}") from None
+    return value
+
+
+def _not_reserved(value: str) -> str:
+    if value in names.RESERVED_PROCESS_NAMES:
+        raise refuse(f"{names.show(value)} is what the history calls spinbed's own; choose another")
+    return value
+
+
+ProcessName = Annotated[str, Field(pattern=PROCESS_NAME), BeforeValidator(_not_reserved)]
+Target = Annotated[str, Field(pattern=TARGET)]
+Env = Annotated[Dict[str, str], BeforeValidator(_env)]
+Wait = Annotated[str, OneOf("wait strategy", names.wait_names)]
+Start = Annotated[str, OneOf("start", lambda: names.STARTS)]
+World = Annotated[str, OneOf("world", lambda: names.WORLDS)]
+CheckerName = Annotated[str, OneOf("checker", names.checker_names)]
+TransportKind = Annotated[
+    str,
+    OneOf(
+        "transport",
+        names.transport_names,
+        beside=lambda text: re.fullmatch(USER_TRANSPORT, text) is not None,
+        pattern=USER_TRANSPORT,
+    ),
+]
+
+
+class Uniform(BaseModel):
+    model_config = STRICT
+    uniform: List[Annotated[int, Field(ge=0, le=SLOT_BYTES_MAX)]] = key(
+        ..., "smallest and largest size, each as likely", unit="bytes", min_length=2, max_length=2
+    )
+
+
+Size = Annotated[
+    Union[
+        Annotated[int, Field(ge=0, le=SLOT_BYTES_MAX), Tag(PLAIN)],
+        Annotated[Uniform, Tag(TABLE)],
+    ],
+    _table_or_plain,
+]
+
+
+class WriterWorkload(BaseModel):
+    model_config = STRICT
+    messages: int = key(100, "how many messages the writer sends", ge=0, le=MESSAGES_MAX)
+    size_bytes: Size = key(64, "size of a message, or { uniform = [least, most] }", unit="bytes")
+    rate_hz: Optional[float] = key(
+        None, "messages a second; absent: as fast as possible", unit="per second", gt=0, le=1e9,
+        allow_inf_nan=False,
+    )  # fmt: skip
+    deadline: Optional[PositiveDuration] = key(
+        None, "a send may take this long; absent: it waits for ever", unit="duration"
+    )
+    on_timeout: Annotated[str, OneOf("choice", lambda: ("retry", "drop", "stop"))] = key(
+        "retry", "after a send timed out: try again, drop the message, or stop sending"
+    )
+
+
+class ReaderWorkload(BaseModel):
+    model_config = STRICT
+    think: Duration = key("0s", "pause after each message", unit="duration")
+    deadline: Optional[PositiveDuration] = key(
+        None, "a receive may take this long; absent: it waits for ever", unit="duration"
+    )
+    on_timeout: Annotated[str, OneOf("choice", lambda: ("retry", "stop"))] = key(
+        "retry", "after a receive timed out: try again, or stop reading"
+    )
+
+
+class WriterProcess(BaseModel):
+    """The one process that sends."""
+
+    model_config = STRICT
+    name: ProcessName = key(..., "what targets and the history call it")
+    role: Annotated[str, OneOf("role", lambda: ("writer",))] = key(..., "it sends")
+    count: int = key(1, "there is one writer", ge=1, le=1)
+    wait: Wait = key("park", "wait strategy")
+    start: Start = key("template", "how the process is started")
+    env: Env = key({}, "environment variables added to the runner's")
+    workload: WriterWorkload = key({}, "what it sends")
+
+
+class ReaderProcess(BaseModel):
+    """Processes that receive every message; with `count` they are name[0], name[1], ..."""
+
+    model_config = STRICT
+    name: ProcessName = key(..., "what targets and the history call it")
+    role: Annotated[str, OneOf("role", lambda: ("reader",))] = key(..., "it receives")
+    count: int = key(1, "how many of them", ge=1, le=READERS_MAX)
+    wait: Wait = key("park", "wait strategy")
+    start: Start = key("template", "how the processes are started")
+    env: Env = key({}, "environment variables added to the runner's")
+    workload: ReaderWorkload = key({}, "how it receives")
+
+
+class Transport(BaseModel):
+    """What the messages go through."""
+
+    model_config = STRICT
+    kind: TransportKind = key("cursor_ring", "a name from the table, or their_pkg.module:Transport")
+    slots: int = key(8, "messages that fit at once", ge=1, le=SLOTS_MAX)
+    slot_bytes: int = key(
+        4096, "size of a slot, with the transport's own bytes", unit="bytes", ge=1,
+        le=SLOT_BYTES_MAX,
+    )  # fmt: skip
+    order: Optional[str] = key(
+        None, "order of memory operations; absent: fenced, where the transport has orders"
+    )
+    mutant: Optional[str] = key(None, "a planted bug, by name")
+    reserve: bool = key(True, "reserve all pages at creation; false leaves them lazy")
+    evict_dead: bool = key(False, "the writer gives up on readers that are proven dead")
+
+
+class AfterOps(BaseModel):
+    model_config = STRICT
+    process: Optional[Target] = key(None, "whose operations are counted; absent: the target's own")
+    after_ops: int = key(..., "operations completed, ok or fail", ge=0, le=10**9)
+
+
+At = Annotated[
+    Union[Annotated[Duration, Tag(PLAIN)], Annotated[AfterOps, Tag(TABLE)]],
+    _table_or_plain,
+]
+
+
+class Check(BaseModel):
+    """Runs this checker; without any [[check]] the standard set runs."""
+
+    model_config = STRICT
+    alias: CheckerName = key(..., "a checker of the table")
+
+
+class Bounds(BaseModel):
+    model_config = STRICT
+    min: int = key(0, "at least so many", ge=0)
+    max: Optional[int] = key(None, "at most so many; absent: no limit", ge=0)
+
+
+Count = Annotated[
+    Union[Annotated[int, Field(ge=0), Tag(PLAIN)], Annotated[Bounds, Tag(TABLE)]],
+    _table_or_plain,
+]
+
+
+class ExpectVerdict(BaseModel):
+    """What the checkers must say; valid where no [[expect]] names a verdict."""
+
+    model_config = STRICT
+    verdict: Annotated[str, OneOf("verdict", lambda: ("valid", "unknown", "invalid"))] = key(
+        ..., "the verdict of the whole run"
+    )
+    checker: Optional[CheckerName] = key(None, "the checker that must say so, among others")
+
+
+class ExpectOutcome(BaseModel):
+    """Operations that end in another way than ok."""
+
+    model_config = STRICT
+    process: Target = key(..., "a process, or the name of a [[process]] table for all of it")
+    op: Annotated[str, OneOf("operation", lambda: ("send", "receive"))] = key(
+        ..., "which operation"
+    )
+    outcome: Annotated[
+        str,
+        OneOf(
+            "outcome",
+            lambda: names.OUTCOMES,
+            beside=lambda text: re.fullmatch(ERROR_OUTCOME, text) is not None,
+            pattern=ERROR_OUTCOME,
+        ),
+    ] = key(..., "how it ended; error:<ExceptionType> for what has no name of its own")
+    count: Count = key({"min": 1}, "how often: a number, or { min, max }")
+
+
+class Exit(BaseModel):
+    model_config = STRICT
+    signal: Optional[Annotated[str, OneOf("signal", names.signal_names)]] = key(
+        None, "the signal it dies of, such as SIGKILL"
+    )
+    status: Optional[int] = key(None, "the status it exits with", ge=0, le=255)
+
+
+class ExpectExit(BaseModel):
+    """A process that ends in another way than with status 0."""
+
+    model_config = STRICT
+    process: Target = key(..., "a process, or the name of a [[process]] table for any of it")
+    exit: Exit = key(..., "{ signal = ... } or { status = ... }")
+
+
+class Log(BaseModel):
+    model_config = STRICT
+    logger: Optional[str] = key(None, "the logger's name; absent: any", min_length=1)
+    level: Optional[Annotated[str, OneOf("level", lambda: names.LEVELS)]] = key(
+        None, "the record's level; absent: any"
+    )
+    matches: Optional[Annotated[str, BeforeValidator(_regular_expression)]] = key(
+        None, "a regular expression searched in the message; absent: any"
+    )
+    count: Count = key({"min": 1}, "how often: a number, or { min, max }")
+
+
+class ExpectLog(BaseModel):
+    """A log record of WARNING or above that is part of the story."""
+
+    model_config = STRICT
+    process: Target = key(..., "a process, or the name of a [[process]] table for all of it")
+    log: Log = key(..., "{ logger, level, matches, count }")
+
+
+class Head(BaseModel):
+    """The keys of a file that are in no table."""
+
+    model_config = STRICT
+    schema_: int = key(..., "version of this format: 1", alias="schema", ge=1, le=1)
+    name: str = key(..., "names the scenario in reports", pattern=SCENARIO_NAME)
+    story: str = key("", "what happens and why, for people")
+    reference: List[str] = key([], "where the story comes from; documentation only")
+    variant: str = key("", "which side of a regression this is; documentation only")
+    worlds: List[World] = key(["live"], "worlds it may run in", min_length=1)
+    deadline: PositiveDuration = key("30s", "last resort for the whole run", unit="duration")
+    stall_threshold: PositiveDuration = key(
+        "5s", "no progress for this long although an operation is due is a hang", unit="duration"
+    )
+
+
+Values = Dict[str, Annotated[List[Any], Field(min_length=1)]]
+
+
+class Sweep(BaseModel):
+    """Makes one file many runs, each with other values for keys that are in the file."""
+
+    model_config = STRICT
+    product: Optional[Values] = key(
+        None, 'every combination: "fault[0].target" = ["writer", "reader[0]"]', min_length=1
+    )
+    zip: Optional[Values] = key(
+        None, "the first values together, then the second, ...: lists of one length", min_length=1
+    )

@@ -1,0 +1,86 @@
+"""A checked scenario: what one run of a file says, before any die is rolled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Sequence, Type, Union
+
+from sim.abc import Fault, TransportSpec
+from sim.scenario.plan import Expectation
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Each message's size is drawn from min_bytes to max_bytes, both included."""
+
+    min_bytes: int
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Sending:
+    messages: int
+    sizes: Sizes
+    interval_ns: int
+    deadline_ns: Optional[int]
+    on_timeout: str
+
+
+@dataclass(frozen=True)
+class Receiving:
+    think_ns: int
+    deadline_ns: Optional[int]
+    on_timeout: str
+
+
+@dataclass(frozen=True)
+class ProcessTable:
+    name: str
+    role: str
+    count: int
+    wait: str
+    start: str
+    env: Mapping[str, str]
+    workload: Union[Sending, Receiving]
+
+    @property
+    def members(self) -> Sequence[str]:
+        """Full names of its processes."""
+        if self.count == 1:
+            return (self.name,)
+        return tuple(f"{self.name}[{index}]" for index in range(self.count))
+
+
+@dataclass(frozen=True)
+class FaultTable:
+    """One [[fault]]. With a selector the plan chooses among the candidates."""
+
+    key: str  # "fault[0]"
+    kind: Type[Fault]
+    parameters: Mapping[str, Any]
+    candidates: Sequence[str]  # full process names
+    selector: Optional[str]  # one | some | majority | all; None: the only candidate
+    at_ns: Optional[int]  # after everybody is ready; None: by ops
+    after_ops: Optional[int]
+    after_process: Optional[str]  # whose ops; None: the target's own
+    every_ns: int
+    times: int
+    heal_after_ns: Optional[int]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str  # with the values of its run, where a sweep made it
+    story: str
+    path: str
+    reference: Sequence[str]
+    variant: str
+    worlds: Sequence[str]
+    deadline_ns: int
+    stall_threshold_ns: int
+    transport: TransportSpec
+    transport_line: Optional[int]  # of its kind, for a plug-in that turns out not to be there
+    processes: Sequence[ProcessTable]
+    faults: Sequence[FaultTable]
+    checkers: Sequence[str]
+    expectations: Sequence[Expectation]

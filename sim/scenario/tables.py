@@ -1,0 +1,155 @@
+"""Checks each table of a document by itself, so that one bad table hides no other's problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
+
+from pydantic import BaseModel
+
+from sim.scenario.fault_schema import fault_models
+from sim.scenario.lines import Path
+from sim.scenario.models import (
+    Check,
+    ExpectExit,
+    ExpectLog,
+    ExpectOutcome,
+    ExpectVerdict,
+    Head,
+    ReaderProcess,
+    Transport,
+    WriterProcess,
+)
+from sim.scenario.names import nearest, show
+from sim.scenario.problems import LATER, Collector, kind_of
+
+LISTS = ("process", "fault", "check", "expect")
+SECTIONS = ("transport", *LISTS, "sweep")
+TABLES_MAX = 256  # of each list: a page of [[fault]] is more than anybody reads
+
+ROLES: Mapping[str, Type[BaseModel]] = {"writer": WriterProcess, "reader": ReaderProcess}
+EXPECTATIONS: Mapping[str, Type[BaseModel]] = {
+    "verdict": ExpectVerdict,
+    "outcome": ExpectOutcome,
+    "exit": ExpectExit,
+    "log": ExpectLog,
+}
+Process = Union[WriterProcess, ReaderProcess]
+
+
+@dataclass
+class Tables:
+    """What is right in a document, by index; None stands for a table that has problems."""
+
+    head: Optional[Head]
+    transport: Optional[Transport]
+    processes: List[Optional[Process]] = field(default_factory=list)
+    faults: List[Optional[Any]] = field(default_factory=list)  # of fault_models()
+    checks: List[Optional[Check]] = field(default_factory=list)
+    expects: List[Optional[Any]] = field(default_factory=list)  # of EXPECTATIONS
+
+
+def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
+    head_keys = {name: value for name, value in keys.items() if name not in SECTIONS}
+    tables = Tables(
+        head=_head(head_keys, problems),
+        transport=problems.validated(Transport, keys.get("transport", {}), ("transport",)),
+    )
+    for path, raw in _each(keys, "process", problems):
+        tables.processes.append(_one_of(ROLES, "role", "role", raw, path, problems))
+    for path, raw in _each(keys, "fault", problems):
+        tables.faults.append(_one_of(fault_models(), "kind", "fault", raw, path, problems))
+    for path, raw in _each(keys, "check", problems):
+        tables.checks.append(problems.validated(Check, raw, path))
+    for path, raw in _each(keys, "expect", problems):
+        tables.expects.append(_expect(raw, path, problems))
+    return tables
+
+
+def _head(keys: Mapping[str, Any], problems: Collector) -> Optional[Head]:
+    """Head knows only its own keys: the sections are near names for misspelt ones too."""
+    known = {info.alias or name for name, info in Head.model_fields.items()}
+    unknown = [name for name in keys if name not in known]
+    for name in unknown:
+        if name in LATER:
+            problems.add((name,), "not supported by this version")
+            continue
+        near = nearest(name, known.union(SECTIONS))
+        listed = "" if near else f"; known: {', '.join(sorted(known.union(SECTIONS)))}"
+        problems.add((name,), f"unknown key {show(name)}{listed}", near)
+    known_keys = {name: value for name, value in keys.items() if name in known}
+    return problems.validated(Head, known_keys, ())
+
+
+def _each(keys: Mapping[str, Any], section: str, problems: Collector) -> Sequence[Tuple[Path, Any]]:
+    raw = keys.get(section, [])
+    if not isinstance(raw, list):
+        got = f"got {show(raw)} ({kind_of(raw)})"
+        problems.add((section,), f"expected [[{section}]], a table in double brackets; {got}")
+        return ()
+    if len(raw) > TABLES_MAX:
+        problems.add((section, TABLES_MAX), f"{len(raw)} tables; at most {TABLES_MAX}")
+        return ()
+    return [((section, index), table) for index, table in enumerate(raw)]
+
+
+def _one_of(
+    models: Mapping[str, Type[BaseModel]],
+    tag: str,
+    what: str,
+    raw: Any,
+    path: Path,
+    problems: Collector,
+) -> Optional[Any]:
+    """Checks the table by the model that its tag names; without one, by what all have in common."""
+    if not isinstance(raw, dict):
+        problems.add(path, f"expected a table, got {show(raw)} ({kind_of(raw)})")
+        return None
+    name = raw.get(tag)
+    if isinstance(name, str) and name in models:
+        return problems.validated(models[name], raw, path)
+    later = [part for part in raw if f"{path[0]}.{part}" in LATER]
+    for part in later:
+        problems.add((*path, part), "not supported by this version")
+    if later:
+        return None
+    if tag not in raw:
+        problems.add((*path, tag), f"is required: one of {', '.join(models)}")
+    elif not isinstance(name, str):
+        problems.add((*path, tag), f"expected a string, got {show(name)} ({kind_of(name)})")
+    else:
+        message = f"unknown {what} {show(name)}; one of {', '.join(models)}"
+        problems.add((*path, tag), message, nearest(name, models))
+    # Judged as each of the models would; problems that all of them see are real.
+    tagged = [{**raw, tag: alias} for alias in models]
+    problems.refused_by_all(zip(models.values(), tagged), path)
+    return None
+
+
+def _expect(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
+    if not isinstance(raw, dict):
+        problems.add(path, f"expected a table, got {show(raw)} ({kind_of(raw)})")
+        return None
+    later = [part for part in raw if f"expect.{part}" in LATER]
+    for part in later:
+        problems.add((*path, part), "not supported by this version")
+    if later:
+        return None
+    given = [name for name in EXPECTATIONS if name in raw]
+    if not given and "checker" in raw:
+        given = ["verdict"]
+    if not given and "op" in raw:
+        given = ["outcome"]
+    if len(given) == 1:
+        return problems.validated(EXPECTATIONS[given[0]], raw, path)
+    if given:
+        message = f"{given[0]} and {given[1]} are two expectations: each in its own [[expect]]"
+        problems.add((*path, given[1]), message)
+        return None
+    fields = {name for model in EXPECTATIONS.values() for name in model.model_fields}
+    for name in raw:
+        if name not in fields:
+            problems.add((*path, name), f"unknown key {show(name)}", nearest(name, fields))
+    if all(name in fields for name in raw):
+        problems.add(path, f"expects nothing: give one of {', '.join(EXPECTATIONS)}")
+    return None
