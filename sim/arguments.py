@@ -1,0 +1,236 @@
+"""The arguments of the command, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import secrets
+import shlex
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Callable, Iterable, NoReturn, Optional, Sequence
+
+from sim.errors import ExitStatus, Problem, ScenarioError
+from sim.report import REPORTS
+from sim.scenario.plan import Plan
+from sim.scenario.scenario import Scenario
+from sim.selection import selection
+
+SEED_MAX = 2**64 - 1
+JOBS_MAX = 256  # each is a thread, a watcher, a template and a run's processes
+REPEAT_MAX = 1_000_000
+WORLDS = ("live",)
+JOURNALS = Path(".spinbed") / "journals"
+
+
+@dataclass(frozen=True)
+class ReportTo:
+    """A report and where it goes; None is standard output."""
+
+    alias: str
+    file: Optional[Path]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but wrong usage is bad input like any other: status 64 and the nearest name."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ScenarioError([Problem(file=self.prog, line=None, key=None, message=message)])
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Raises ScenarioError for wrong usage, SystemExit for --help and --version."""
+    parser, commands = _parsers()
+    if not argv:
+        parser.print_help(sys.stderr)
+        raise SystemExit(ExitStatus.BAD_INPUT)
+    command = argv[0]
+    if command.startswith("-"):
+        _known_flags("spinbed", argv, parser)
+    elif command not in commands:
+        _refuse(f"no command {command!r}", command, commands)
+    else:
+        _known_flags(command, argv[1:], commands[command])
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _refuse(f"{command} takes no argument {unknown[0]!r}")
+    if arguments.command is None:
+        _refuse("no command is named", "", commands)
+    if arguments.command == "run":
+        _one_report_on_stdout(arguments)
+    return arguments
+
+
+def _known_flags(command: str, words: Sequence[str], parser: Parser) -> None:
+    """argparse would first complain of what is missing, though the misspelt flag is the reason."""
+    flags = parser._option_string_actions
+    for word in words:
+        if word == "--":
+            return
+        flag = word.split("=", 1)[0]
+        if flag.startswith("--") and flag not in flags:
+            _refuse(f"{command} has no option {flag!r}", flag, flags)
+
+
+def _parsers() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
+        prog="spinbed",
+        description="Run writer and reader processes over shared memory, break them, judge them.",
+        epilog="Exit status of run, the worst wins: 70 bug in spinbed, 64 bad input, 1 safety or "
+        "an unmet expectation, 4 crash, 3 liveness, 5 leak, 2 unknown, 0 all as expected.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"spinbed {version()}")
+    table = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = {}
+    for name, what in (
+        ("run", "run scenario files and judge what happened"),
+        ("list", "name the runs that scenario files make"),
+        ("validate", "say everything that is wrong with scenario files; start nothing"),
+        ("schema", "print the JSON Schema of a scenario file"),
+        ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
+        ("version", "print the version"),
+    ):
+        commands[name] = table.add_parser(name, help=what, description=what, allow_abbrev=False)
+    for name in ("run", "list", "validate"):
+        commands[name].add_argument(
+            "paths", nargs="+", metavar="PATH", help="a scenario file, or a folder of them"
+        )
+    for name in ("run", "list"):
+        commands[name].add_argument(
+            "-k", type=_expression, dest="expression", metavar="EXPR", default=None,
+            help="only runs whose name has these words ('a b', 'not a', 'a or b'; '=name' exactly)",
+        )
+    _run_options(commands["run"])
+    commands["doctor"].add_argument(
+        "--reap", action="store_true", help="remove what dead runs left over, and only that"
+    )
+    return parser, commands
+
+
+def _run_options(parser: Parser) -> None:
+    parser.add_argument("--world", type=_world, default="live", help="live (the default)")
+    parser.add_argument(
+        "--seed", type=_seed, default=0, metavar="N",
+        help="the u64 all choices come from (default 0); 'random' draws one and prints it",
+    )
+    parser.add_argument(
+        "--jobs", type=_count(JOBS_MAX), default=1, metavar="N", help="runs at a time (default 1)"
+    )
+    parser.add_argument(
+        "--repeat", type=_count(REPEAT_MAX), default=1, metavar="N",
+        help="the whole selection so many times over (default 1)",
+    )
+    parser.add_argument(
+        "--report", type=_report, action="append", default=[], dest="reports",
+        metavar="|".join(REPORTS) + "[=FILE]",
+        help="may be repeated; to standard output without FILE (default: text)",
+    )
+    parser.add_argument(
+        "--require", action="store_true", help="a run that this host cannot do is a failure"
+    )
+    parser.add_argument(
+        "--journal-dir", type=Path, default=JOURNALS, metavar="DIR",
+        help=f"where journals are kept (default {JOURNALS})",
+    )
+    parser.add_argument(
+        "--fail-fast", action="store_true", help="start nothing more after the first failure"
+    )
+
+
+def _one_report_on_stdout(arguments: argparse.Namespace) -> None:
+    """Text goes to standard output unless another report was asked for there."""
+    printed = [report.alias for report in arguments.reports if report.file is None]
+    if len(printed) > 1:
+        _refuse(
+            f"--report {' and '.join(printed)} would both go to standard output: "
+            f"give one of them a file, --report {printed[1]}=FILE"
+        )
+    if not printed:
+        arguments.reports.append(ReportTo("text", None))
+    for report in arguments.reports:
+        if report.file is not None and not report.file.parent.is_dir():
+            _refuse(f"--report {report.alias}={report.file}: no folder {str(report.file.parent)!r}")
+        if report.file is not None and report.file.is_dir():
+            _refuse(f"--report {report.alias}={report.file}: that is a folder")
+
+
+def _world(text: str) -> str:
+    if text == "virtual":
+        raise argparse.ArgumentTypeError("world 'virtual' is not in this version")
+    if text not in WORLDS:
+        raise argparse.ArgumentTypeError(f"no world {text!r}{_hint(text, WORLDS)}")
+    return text
+
+
+def _seed(text: str) -> int:
+    if text == "random":
+        return secrets.randbits(64)
+    if not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) > SEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: 0 to {SEED_MAX}, or 'random'")
+    return int(text)
+
+
+def _count(most: int) -> Any:
+    def count(text: str) -> int:
+        is_number = text.isascii() and text.isdigit() and len(text) <= 9
+        if not is_number or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
+        return int(text)
+
+    return count
+
+
+def _report(text: str) -> ReportTo:
+    alias, equals, file = text.partition("=")
+    if alias not in REPORTS:
+        raise argparse.ArgumentTypeError(f"no report {alias!r}{_hint(alias, REPORTS)}")
+    if equals and not file:
+        raise argparse.ArgumentTypeError(f"{text!r} names no file after '='")
+    return ReportTo(alias, Path(file) if file else None)
+
+
+def _expression(text: str) -> str:
+    try:
+        selection(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return text
+
+
+def reproducing(runs: Sequence[Scenario]) -> Callable[[Plan], str]:
+    """For each plan of these files the command that runs it, and it alone, again."""
+    count = Counter(run.path for run in runs)
+
+    def command(plan: Plan) -> str:
+        words = ["spinbed", "run", plan.path, "--seed", str(plan.seed), "--world", "live"]
+        if count[plan.path] > 1:
+            words += ["-k", f"={plan.name}"]  # a plain name could be a part of another one
+        return shlex.join(words)
+
+    return command
+
+
+def version() -> str:
+    try:
+        return metadata.version("spinbed")
+    except metadata.PackageNotFoundError:  # a checkout on the path, not installed
+        return "0+not-installed"
+
+
+def nearest(word: str, names: Iterable[str]) -> Optional[str]:
+    return next(iter(difflib.get_close_matches(word, list(names), n=1, cutoff=0.5)), None)
+
+
+def _hint(word: str, names: Iterable[str]) -> str:
+    near = nearest(word, names)
+    known = ", ".join(names)
+    return f" (did you mean {near!r}?)" if near else f" (there is {known})"
+
+
+def _refuse(message: str, word: str = "", names: Iterable[str] = ()) -> NoReturn:
+    near = nearest(word, names)
+    raise ScenarioError([Problem("spinbed", None, None, message, near)])

@@ -1,0 +1,272 @@
+"""The command: arguments in, reports and an exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any, Callable, List, NoReturn, Optional, Sequence
+
+from rich.console import Console
+
+import cy_kernels
+from sim import run as story
+from sim.arguments import ReportTo, nearest, parse, reproducing, version
+from sim.crew import Crew
+from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
+from sim.live import doctor
+from sim.live.supervisor import Supervisor
+from sim.live.termination import Terminated, terminated_as_an_exception
+from sim.report import REPORTS, text
+from sim.report.progress import Progress
+from sim.scenario.plan import Plan
+from sim.scenario.scenario import Scenario
+from sim.scenario.schema import json_schema
+from sim.selection import selection
+from sim.verdict import RunResult
+
+TERMINATED = 128 + signal.SIGTERM
+PIPE_CLOSED = 128 + signal.SIGPIPE
+JOURNAL_NAME_MAX = 100  # of 255 bytes, and a name's characters may take four
+REPORT_A_BUG = "This is a bug in spinbed. Please report it, with the lines above and the command."
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """The exit status; says what went wrong on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name the locale cannot show
+    try:
+        arguments = parse(sys.argv[1:] if argv is None else argv)
+        status = COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
+        return int(status)
+    except ScenarioError as error:
+        return _say(error, ExitStatus.BAD_INPUT)
+    except BrokenPipeError:
+        # Nobody reads on; the interpreter's own flush at exit must not fail a second time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Terminated:
+        return TERMINATED
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except WorldError as error:
+        return _say(error, ExitStatus.UNKNOWN)
+    except Exception:
+        traceback.print_exc()
+        return _say(REPORT_A_BUG, ExitStatus.BUG)
+
+
+def _say(what: object, status: ExitStatus) -> int:
+    with contextlib.suppress(BrokenPipeError):
+        print(what, file=sys.stderr, flush=True)
+    return int(status)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    scenarios = story.load_all(arguments.paths)
+    plans = story.plan_all(_selected(scenarios, arguments), arguments.seed)
+    crew = crew_for(
+        list(plans) * arguments.repeat,
+        again=reproducing(scenarios),
+        journals=journals_folder(arguments.journal_dir),
+        jobs=arguments.jobs,
+        is_required=arguments.require,
+        fail_fast=arguments.fail_fast,
+    )
+    return _report(crew, plans, arguments)
+
+
+def crew_for(
+    plans: Sequence[Plan],
+    *,
+    again: Callable[[Plan], str],
+    journals: Path,
+    jobs: int,
+    is_required: bool = False,
+    fail_fast: bool = False,
+) -> Crew[Supervisor]:
+    """`again` names the command that reproduces a plan's run."""
+
+    def skip(plan: Plan) -> Optional[RunResult]:
+        result = story.skipped(plan, reproduce=again(plan))
+        return _required(result) if result is not None and is_required else result
+
+    def run(plan: Plan, world: Supervisor) -> RunResult:
+        journal = journals / journal_name(plan)
+        return story.run(plan, world, reproduce=again(plan), journal=journal)
+
+    return Crew(
+        plans,
+        skip=skip,
+        run=run,
+        failed=lambda plan, error: story.failed(plan, error, reproduce=again(plan)),
+        open_world=Supervisor,
+        abort=Supervisor.abort,
+        jobs=max(1, min(jobs, len(plans))),
+        fail_fast=fail_fast,
+    )
+
+
+def _report(crew: Crew[Supervisor], plans: Sequence[Plan], arguments: argparse.Namespace) -> int:
+    """Reports are written of what has finished, also when the rest never will."""
+    started_ns = time.monotonic_ns()
+    results: List[RunResult] = []
+    prints_text = ReportTo("text", None) in arguments.reports
+    console = Console(highlight=False)
+    name_width = text.width_of(plan.name for plan in plans)
+    count = len(plans) * arguments.repeat
+
+    def show(result: RunResult) -> None:
+        results.append(result)
+        if prints_text:
+            _print(console, text.run_line(result, name_width=name_width))
+
+    def running() -> list[tuple[str, float]]:
+        return [(plan.name, began) for plan, began in list(crew.running.values())]
+
+    cut_short: Optional[BaseException] = None
+    try:
+        with terminated_as_an_exception(), Progress(count, running) as progress, crew:
+            for result in crew.in_order():
+                with progress.aside():
+                    show(result)
+    except (KeyboardInterrupt, Exception) as error:
+        cut_short = error
+        prints_text = prints_text and not isinstance(error, BrokenPipeError)
+        for result in crew.stragglers():
+            show(result)
+    if prints_text:
+        elapsed_ns = time.monotonic_ns() - started_ns
+        _print(console, text.totals(results, elapsed_ns=elapsed_ns))
+    _write_reports(arguments.reports, results)
+    if len(results) < count:
+        print(f"{count - len(results)} of {count} runs did not finish", file=sys.stderr)
+    if cut_short is not None:
+        raise cut_short
+    return worst(result.exit_status for result in results)
+
+
+def _write_reports(reports: Sequence[ReportTo], results: Sequence[RunResult]) -> None:
+    for report in reports:
+        if report.file is None and report.alias == "text":
+            continue  # printed as the runs finished
+        content = REPORTS[report.alias](results)
+        if report.file is None:
+            sys.stdout.write(content)
+        else:
+            try:
+                report.file.write_text(content, encoding="utf-8")
+            except OSError as error:
+                _refuse(f"--report {report.alias}={report.file}: {error.strerror}")
+
+
+def _print(console: Console, line: Any) -> None:
+    """By way of a string: rich would turn a closed pipe into exit status 1."""
+    with console.capture() as captured:
+        console.print(line, soft_wrap=True)
+    sys.stdout.write(captured.get())
+    sys.stdout.flush()
+
+
+def _required(result: RunResult) -> RunResult:
+    what = f"skipped, but --require: {result.skipped}"
+    return dataclasses.replace(
+        result,
+        as_expected=False,
+        exit_status=ExitStatus.SAFETY,
+        failure=(what, "no history: nothing was started", result.reproduce),
+    )
+
+
+def journals_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.parent.name == ".spinbed":
+            (folder.parent / ".gitignore").write_text("*\n")
+    except OSError as error:
+        _refuse(f"--journal-dir {folder}: {error.strerror}")
+    return folder
+
+
+def journal_name(plan: Plan) -> str:
+    """Told apart by path too: two files may name their runs alike."""
+    readable = re.sub(r"[^A-Za-z0-9._=,\[\]-]+", "_", plan.name)[:JOURNAL_NAME_MAX].lstrip(".")
+    digest = hashlib.sha256(f"{plan.path}\0{plan.name}".encode("utf-8", "replace")).hexdigest()
+    return f"{readable}-{digest[:8]}-seed{plan.seed}.jsonl"
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    runs = _selected(story.load_all(arguments.paths), arguments)
+    name_width = text.width_of(run.name for run in runs)
+    for run in runs:
+        print(f"{run.name:<{name_width}}  {run.path}")
+    return ExitStatus.OK
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    for path, count in Counter(run.path for run in story.load_all(arguments.paths)).items():
+        print(f"{path}: ok, {count} run{'' if count == 1 else 's'}")
+    return ExitStatus.OK
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    print(json.dumps(json_schema(), indent=2))
+    return ExitStatus.OK
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    facts = doctor.examine()
+    width = max(len(fact.name) for fact in facts)
+    for fact in facts:
+        print(f"{fact.name:<{width}}  {fact.value}")
+    for lack in doctor.missing(facts):
+        print(f"missing: {lack}")
+    left = doctor.left_overs(reap=arguments.reap)
+    print("", *left.lines, sep="\n")
+    return ExitStatus.LEAK if left.dead else ExitStatus.OK
+
+
+def _version(arguments: argparse.Namespace) -> int:
+    print(f"spinbed {version()} ({cy_kernels.status()})")
+    return ExitStatus.OK
+
+
+def _selected(runs: Sequence[Scenario], arguments: argparse.Namespace) -> Sequence[Scenario]:
+    if arguments.expression is None:
+        return runs
+    selects = selection(arguments.expression)
+    selected = [run for run in runs if selects(run.name)]
+    if not selected:
+        near = nearest(arguments.expression.lstrip("="), [run.name for run in runs])
+        message = f"-k {arguments.expression!r} selects no run of {len(runs)}"
+        raise ScenarioError([Problem("spinbed", None, None, message, near)])
+    return selected
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ScenarioError([Problem("spinbed", None, None, message)])
+
+
+COMMANDS = {
+    "run": _run,
+    "list": _list,
+    "validate": _validate,
+    "schema": _schema,
+    "doctor": _doctor,
+    "version": _version,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
