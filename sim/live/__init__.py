@@ -1,0 +1,1 @@
+"""The live world: real processes, real signals, real shared memory. Imports nothing by itself."""

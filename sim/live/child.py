@@ -1,0 +1,82 @@
+"""A participant from its first instruction to its last, whatever started it."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import Any, Sequence
+
+from sim.live.death import die_with_parent
+from sim.live.memory import ProcessMemory
+from sim.live.orders import LogToRunner, Orders
+from sim.live.region import LiveRegions
+from sim.live.task import Task
+from sim.live.workload import read, write
+from sim.scenario.plan import ReaderWorkload, WriterWorkload
+from sim.transport import find_transport
+
+STDERR = 2
+
+
+def main(control: int, memory: int, stderr: int, foreign: Sequence[int]) -> int:
+    """The exit status. `foreign` are descriptors that came along and are not ours to keep."""
+    for fd in foreign:
+        os.close(fd)
+    os.dup2(stderr, 1)
+    os.dup2(stderr, STDERR)
+    os.close(stderr)
+    die_with_parent()
+    faulthandler.enable(STDERR)
+    faulthandler.register(signal.SIGUSR1, STDERR)
+    try:
+        _participate(socket.socket(fileno=control), ProcessMemory(memory))
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stderr.flush()
+        sys.stdout.flush()
+    return 0
+
+
+def _participate(control: socket.socket, memory: ProcessMemory) -> None:
+    task = memory.task()
+    os.environ.update(task.process.env)
+    orders = Orders(control, memory.words, task.stops)
+    logging.getLogger().addHandler(LogToRunner(orders))
+    end = _open_end(task, memory)
+    orders.say(
+        {
+            "ready": {
+                "pid": os.getpid(),
+                "python": sys.version.split()[0],
+                "kernels": end.kernels,
+                "wait": end.wait,
+                "start": task.process.start,
+            }
+        }
+    )
+    orders.await_start()
+    work = task.process.workload
+    if isinstance(work, WriterWorkload):
+        write(end, work, orders, memory.words, task.ops_before)
+    else:
+        assert isinstance(work, ReaderWorkload)
+        read(end, work, orders, memory.words, task.ops_before)
+    end.close()
+
+
+def _open_end(task: Task, memory: ProcessMemory) -> Any:
+    transport = find_transport(task.spec.kind)
+    regions = LiveRegions(task.name_prefix)
+    wait = task.process.wait
+    if task.process.role == "writer":
+        return transport.writer(task.spec, regions, wait=wait, recorder=memory.recorder)
+    rank = task.process.rank
+    assert rank is not None
+    return transport.reader(task.spec, regions, rank, wait=wait, recorder=memory.recorder)

@@ -1,0 +1,112 @@
+"""What the runner wants of a running participant, and what it is told in return.
+
+Commands are JSON messages on a socket of the participant's own, announced by SIGUSR2: a wait inside
+a ring returns to Python for signals, so a command is obeyed at once even in the middle of a long
+operation, and costs nothing where none comes.
+
+    to the participant   {"start": true} {"go": true} {"slow": per_op_ns} {"raise_in_read": true}
+    to the runner        {"ready": {...}} {"reached": count} {"log": {...}} {"ack": what, ...}
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, Dict, Optional, Sequence
+
+from sim.live.memory import IDLE_UNTIL_NS, SLOWED
+
+MESSAGE_BYTES_MAX = 65536
+LOG_TEXT_MAX = 8000  # characters; a message must fit into the socket
+LONG_SLEEP_NS = 10_000_000  # a pause from here on is announced, or it could look like a hang
+NEVER = sys.maxsize
+
+
+class Orders:
+    """The participant's side. `next_stop` and `per_op_ns` are looked at before each operation."""
+
+    def __init__(self, control: socket.socket, words: memoryview, stops: Sequence[int]) -> None:
+        self._control = control
+        self._words = words
+        self._stops = [*stops, NEVER]
+        self._is_holding = False
+        self.next_stop = self._stops.pop(0)
+        self.per_op_ns = 0
+        self.raise_next = False
+        signal.signal(signal.SIGUSR2, self._on_signal)
+
+    def say(self, message: Dict[str, Any]) -> None:
+        self._control.send(json.dumps(message).encode())
+
+    def await_start(self) -> None:
+        while "start" not in self._obey(self._control.recv(MESSAGE_BYTES_MAX)):
+            pass
+
+    def between_ops(self, completed: int) -> None:
+        """Call when `next_stop` is reached or `per_op_ns` is set."""
+        while completed >= self.next_stop:
+            self._hold(completed)
+        if self.per_op_ns:
+            self._words[SLOWED] += 1
+            self.sleep(self.per_op_ns)
+
+    def sleep(self, duration_ns: int) -> None:
+        if duration_ns >= LONG_SLEEP_NS:
+            self._words[IDLE_UNTIL_NS] = time.monotonic_ns() + duration_ns
+        time.sleep(duration_ns / 1e9)
+
+    def _hold(self, completed: int) -> None:
+        """Stay exactly here, between two operations, until the runner says go."""
+        self._is_holding = True
+        self.say({"reached": self.next_stop})
+        while "go" not in self._obey(self._control.recv(MESSAGE_BYTES_MAX)):
+            pass
+        self.next_stop = self._stops.pop(0)
+        self._is_holding = False
+        self._drain()  # a signal in the last moments found us holding
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        if not self._is_holding:  # else the loop in _hold reads, and "go" is for it alone
+            self._drain()
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                received = self._control.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            self._obey(received)
+
+    def _obey(self, received: bytes) -> Dict[str, Any]:
+        if not received:
+            os._exit(1)  # the runner is gone, and the watcher is about to say so with SIGKILL
+        message: Dict[str, Any] = json.loads(received)
+        if "slow" in message:
+            self.per_op_ns = message["slow"]
+            slowed = self._words[SLOWED]
+            self.say({"ack": "slow", "per_op_ns": self.per_op_ns, "slowed_ops": slowed})
+        elif "raise_in_read" in message:
+            self.raise_next = True
+        return message
+
+
+class LogToRunner(logging.Handler):
+    """Records of WARNING and above become LOG ops of the history."""
+
+    def __init__(self, orders: Orders) -> None:
+        super().__init__(logging.WARNING)
+        self._orders = orders
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text: Optional[str] = None
+        try:
+            text = record.getMessage()
+        except Exception as error:  # bad arguments of somebody else's log call
+            text = f"{record.msg!r} ({type(error).__name__}: {error})"
+        detail = {"logger": record.name, "level": record.levelname, "message": text[:LOG_TEXT_MAX]}
+        self._orders.say({"log": detail, "time_ns": time.monotonic_ns()})

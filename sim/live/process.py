@@ -1,0 +1,200 @@
+"""One incarnation of a participant, as the runner sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Mapping, Optional, Sequence
+
+from cy_kernels import recorder
+from sim.history.op import INFO, OVERFLOW, Op
+from sim.live.memory import FAILS, ProcessMemory
+from sim.live.orders import MESSAGE_BYTES_MAX
+from sim.live.procfs import is_stopped
+from sim.live.supervisor import Supervisor, describe_exit
+from sim.live.task import Task
+
+STDERR_TAIL_BYTES = 4096
+
+ASKED = "asked"  # the template was told to start it
+STARTED = "started"
+READY = "ready"  # attached, waits for the start
+RUNNING = "running"
+HELD = "held"  # between two operations, at a trigger
+DEAD = "dead"
+
+TRANSITIONS: Mapping[str, Sequence[str]] = {
+    ASKED: (STARTED,),
+    STARTED: (READY, DEAD),
+    READY: (RUNNING, DEAD),
+    RUNNING: (HELD, DEAD),
+    HELD: (RUNNING, DEAD),
+    DEAD: (),
+}
+
+Notify = Callable[["LiveProcess", str, Dict[str, Any]], None]
+
+
+class LiveProcess:
+    """Owns its socket, memory and pidfd. `notify(process, event, detail)` tells the world:
+    spawned, ready, reached, log, exit."""
+
+    def __init__(self, task: Task, records: int, supervisor: Supervisor, notify: Notify) -> None:
+        self.name = task.process.name
+        self.incarnation = task.incarnation
+        self.task = task
+        self.state = ASKED
+        self.pid: Optional[int] = None
+        self.code: Optional[int] = None  # once dead
+        self.is_ended_by_run = False
+        self.acknowledgements: Dict[str, Mapping[str, Any]] = {}
+        self._supervisor = supervisor
+        self._notify = notify
+        self._death: Optional[int] = None
+        self._is_heard = True
+        self.memory = ProcessMemory.create(task, records)
+        self._stderr = os.memfd_create("spinbed-stderr", os.MFD_CLOEXEC)
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            fds = (theirs.fileno(), self.memory.fd, self._stderr)
+            supervisor.listen(self._control, self._on_readable)
+            supervisor.spawn(self, task.process.start, fds)
+
+    def become(self, state: str) -> None:
+        assert state in TRANSITIONS[self.state], f"{self.name}: {self.state} -> {state}"
+        self.state = state
+
+    @property
+    def is_dead(self) -> bool:
+        return self.state == DEAD
+
+    def os_state(self) -> str:
+        """As sim.abc.World.state."""
+        if self.code is not None:
+            outcome = describe_exit(self.code)
+            return f"exited:{outcome}" if self.code >= 0 else f"signalled:{outcome}"
+        if self.pid is not None and is_stopped(self.pid):
+            return "stopped"
+        return "running"
+
+    def send_signal(self, number: int) -> None:
+        """By pidfd, so that it never hits somebody else who got the same pid."""
+        if self._death is not None:
+            try:
+                signal.pidfd_send_signal(self._death, number)
+            except ProcessLookupError:
+                pass  # its exit is on the way to us
+
+    def command(self, message: Mapping[str, Any]) -> None:
+        if self.is_dead:
+            return
+        try:
+            self._control.send(json.dumps(message).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return  # its exit is on the way to us
+        if self.state == RUNNING:
+            self.send_signal(signal.SIGUSR2)
+
+    def start(self) -> None:
+        self.command({"start": True})
+        self.become(RUNNING)
+
+    def release(self) -> None:
+        """Let it go on from a trigger. A no-op where it isn't held."""
+        if self.state == HELD:
+            self.command({"go": True})
+            self.become(RUNNING)
+
+    def on_spawned(self, pid: int, death: int) -> None:
+        self.pid = pid
+        self._death = death
+        self.become(STARTED)
+        self._notify(self, "spawned", {"pid": pid, "start": self.task.process.start})
+
+    def on_exit(self, code: int) -> None:
+        while self._is_heard:
+            self._on_readable()  # what it said before it died comes first
+        self.code = code
+        self.become(DEAD)
+        detail: Dict[str, Any] = {"pid": self.pid, "stderr": self.stderr_tail()}
+        if self.is_ended_by_run:
+            detail["ended_by"] = "run"
+        self._notify(self, "exit", detail)
+
+    def _on_readable(self) -> None:
+        if not self._is_heard:
+            return  # on_exit has read all, in the same round of the selector
+        try:
+            received = self._control.recv(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
+        except ConnectionResetError:
+            received = b""
+        except BlockingIOError:  # somebody it started still holds the other end
+            received = b""
+        if not received:
+            self._is_heard = False
+            self._supervisor.unlisten(self._control)
+            return
+        message = json.loads(received)
+        if "ready" in message:
+            self.become(READY)
+            self._notify(self, "ready", message["ready"])
+        elif "reached" in message:
+            self.become(HELD)
+            self._notify(self, "reached", message)
+        elif "log" in message:
+            self._notify(self, "log", message)
+        else:
+            self.acknowledgements[message["ack"]] = message
+
+    def stderr_tail(self) -> str:
+        size = os.fstat(self._stderr).st_size
+        start = max(0, size - STDERR_TAIL_BYTES)
+        return os.pread(self._stderr, STDERR_TAIL_BYTES, start).decode("utf-8", "replace")
+
+    def is_waiting(self) -> bool:
+        """An operation of it is open."""
+        return not self.is_dead and recorder.last_is_invoke(self.memory.recorder)
+
+    def ops_completed(self) -> int:
+        return recorder.count(self.memory.recorder) // 2
+
+    def ops_ok(self) -> int:
+        """Roughly: two words that it writes one after the other."""
+        return self.ops_completed() - int(self.memory.words[FAILS])
+
+    def ops(self) -> Sequence[Op]:
+        """All that it recorded. Stamps of a TSC may step back by some ns from core to core; the
+        order of the records is the order of events, so a stamp is at least its predecessor's."""
+        ops: Deque[Op] = deque()
+        latest_ns = 0
+        name, incarnation = self.name, self.incarnation
+        for record in recorder.records(self.memory.recorder):
+            time_ns, type, f, position, size_bytes, checksum, outcome = record
+            latest_ns = time_ns if time_ns > latest_ns else latest_ns
+            size: Optional[int] = size_bytes
+            sum: Optional[int] = checksum
+            if checksum == 0:  # of no message: a receive that has none yet, or got none
+                size = sum = None
+            ops.append(Op(latest_ns, name, incarnation, type, f, position, size, sum, outcome))
+        if recorder.overflowed(self.memory.recorder):
+            ops.append(Op(latest_ns, name, incarnation, INFO, OVERFLOW))
+        return ops
+
+    def close(self) -> None:
+        """Idempotent; kills what lives, without waiting for it."""
+        if not self.is_dead:
+            self.send_signal(signal.SIGKILL)
+        if self._is_heard:
+            self._is_heard = False
+            self._supervisor.unlisten(self._control)
+        self._control.close()
+        self.memory.close()
+        if self._death is not None:
+            os.close(self._death)
+            self._death = None
+        if self._stderr >= 0:
+            os.close(self._stderr)
+            self._stderr = -1

@@ -1,0 +1,217 @@
+"""POSIX shared memory whose names say whose it is: made, attached, found again, and removed.
+
+    /spinbed.<runner pid>.<its start time>.<its pid namespace>.<16 hex digits>.r<run>.<what>
+
+The hex digits make the name unguessable, mode 0600 makes it private, and pid with start time and
+namespace tell whether the owner still lives: a pid alone is soon somebody else's.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+import posix_ipc
+
+from sim.errors import WorldError
+from sim.live.procfs import pid_namespace, stat
+from sim.live.watcher import SHM, unlink_all
+
+NAME = re.compile(r"/?(?:sem\.)?spinbed\.(\d+)\.(\d+)\.(\d+)\.([0-9a-f]{16})(?:\.(.*))?", re.DOTALL)
+
+
+def owner_prefix() -> str:
+    """A fresh prefix for everything that this process will make."""
+    mine = stat(os.getpid())
+    assert mine is not None
+    random = secrets.token_hex(8)
+    return f"/spinbed.{os.getpid()}.{mine.start_ticks}.{pid_namespace()}.{random}"
+
+
+class _Mapping(NamedTuple):
+    fd: int
+    map: mmap.mmap
+    view: memoryview
+
+
+class LiveRegions:
+    """The regions of one run, as one process sees them. Satisfies sim.abc.Regions."""
+
+    def __init__(self, name_prefix: str) -> None:
+        self._prefix = name_prefix
+        self._mapped: Dict[str, _Mapping] = {}  # by full name, in the order of creation
+
+    def create(self, name: str, size_bytes: int, *, reserve: bool) -> memoryview:
+        full = self._prefix + name
+        try:
+            made = posix_ipc.SharedMemory(full, posix_ipc.O_CREX, mode=0o600, size=0)
+        except (posix_ipc.Error, OSError, ValueError) as error:
+            raise WorldError("shm_open", detail=f"{full}: {error}") from error
+        try:
+            os.ftruncate(made.fd, size_bytes)
+            if reserve:
+                os.posix_fallocate(made.fd, 0, size_bytes)
+            return self._map(full, made.fd, size_bytes)
+        except OSError as error:
+            posix_ipc.unlink_shared_memory(full)
+            os.close(made.fd)
+            call = "posix_fallocate" if error.errno == errno.ENOSPC else "ftruncate or mmap"
+            detail = f"{full} of {size_bytes} bytes; {SHM} has {_free_bytes()} bytes free"
+            raise WorldError(call, errno=error.errno, detail=detail) from error
+
+    def attach(self, name: str) -> memoryview:
+        full = self._prefix + name
+        known = self._mapped.get(full)
+        if known is not None:
+            return known.view
+        try:
+            found = posix_ipc.SharedMemory(full)
+        except (posix_ipc.Error, OSError) as error:
+            raise WorldError("shm_open", detail=f"{full}: {error}") from error
+        size_bytes = os.fstat(found.fd).st_size
+        if size_bytes == 0:
+            os.close(found.fd)
+            raise WorldError("mmap", detail=f"{full} has 0 bytes")
+        return self._map(full, found.fd, size_bytes)
+
+    def _map(self, full: str, fd: int, size_bytes: int) -> memoryview:
+        mapped = mmap.mmap(fd, size_bytes)
+        view = memoryview(mapped)
+        self._mapped[full] = _Mapping(fd, mapped, view)
+        return view
+
+    def main_name(self) -> str:
+        """The transport's region: the one that it made first."""
+        return next(iter(self._mapped))
+
+    def unlink_main(self) -> str:
+        name = self.main_name()
+        try:
+            posix_ipc.unlink_shared_memory(name)
+        except posix_ipc.ExistentialError:
+            pass
+        return name
+
+    def truncate_main(self, size_bytes: int) -> int:
+        """The size before. Works on an unlinked region too: we hold it open."""
+        mapping = self._mapped[self.main_name()]
+        before_bytes = os.fstat(mapping.fd).st_size
+        try:
+            os.ftruncate(mapping.fd, size_bytes)
+        except OSError as error:
+            raise WorldError("ftruncate", errno=error.errno, detail=self.main_name()) from error
+        return before_bytes
+
+    def main_size_by_name(self) -> Optional[int]:
+        """As a newcomer would find it; None: no such name."""
+        try:
+            found = posix_ipc.SharedMemory(self.main_name())
+        except posix_ipc.ExistentialError:
+            return None
+        try:
+            return os.fstat(found.fd).st_size
+        finally:
+            found.close_fd()
+
+    def is_whole(self) -> bool:
+        """False: a region was cut, and reading our mapping of it would be a SIGBUS."""
+        return all(os.fstat(m.fd).st_size >= len(m.view) for m in self._mapped.values())
+
+    def close(self) -> None:
+        """Unmap; the names stay. Idempotent."""
+        for mapping in self._mapped.values():
+            mapping.view.release()
+            mapping.map.close()
+            os.close(mapping.fd)
+        self._mapped.clear()
+
+    def unlink_own(self) -> None:
+        """Every name that this object made or attached."""
+        for name in self._mapped:
+            try:
+                posix_ipc.unlink_shared_memory(name)
+            except posix_ipc.ExistentialError:
+                pass
+
+
+def _free_bytes() -> int:
+    found = os.statvfs(SHM)
+    return found.f_bavail * found.f_frsize
+
+
+def names_with(prefix: str) -> Sequence[str]:
+    """What is in /dev/shm under this prefix, semaphores included."""
+    starts = (prefix[1:], "sem." + prefix[1:])
+    return sorted("/" + entry for entry in os.listdir(SHM) if entry.startswith(starts))
+
+
+def remove(prefix: str) -> None:
+    unlink_all([prefix])
+
+
+@dataclass(frozen=True)
+class RegionName:
+    """A name taken apart."""
+
+    owner_pid: int
+    owner_start_ticks: int
+    namespace: int
+    random: str
+    rest: str  # "r3.ring"
+
+
+def parse_name(name: str) -> Optional[RegionName]:
+    """None: not one of ours."""
+    found = NAME.fullmatch(name)
+    if found is None:
+        return None
+    pid, start, namespace, random, rest = found.groups()
+    return RegionName(int(pid), int(start), int(namespace), random, rest or "")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A shared-memory object of some run. Only a run proven dead may be reaped."""
+
+    name: str  # "/spinbed...."
+    owner_pid: int
+    is_owner_dead: Optional[bool]  # None: it lives or died in another pid namespace
+    size_bytes: int
+
+
+def leftovers() -> Sequence[Leftover]:
+    """Every object of ours in /dev/shm, of live and dead runs."""
+    here = pid_namespace()
+    found: List[Leftover] = []
+    for entry in sorted(os.listdir(SHM)):
+        name = parse_name(entry)
+        if name is None:
+            continue
+        is_dead: Optional[bool] = None
+        if name.namespace == here:
+            owner = stat(name.owner_pid)
+            is_dead = owner is None or owner.start_ticks != name.owner_start_ticks
+        try:
+            size_bytes = os.stat(f"{SHM}/{entry}").st_size
+        except FileNotFoundError:
+            continue
+        found.append(Leftover(f"/{entry}", name.owner_pid, is_dead, size_bytes))
+    return found
+
+
+def reap_dead() -> Sequence[str]:
+    """Unlink what dead runs of this pid namespace left; the names."""
+    reaped = []
+    for leftover in leftovers():
+        if leftover.is_owner_dead:
+            try:
+                os.unlink(SHM + leftover.name)
+                reaped.append(leftover.name)
+            except FileNotFoundError:
+                pass
+    return reaped

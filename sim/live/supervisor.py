@@ -1,0 +1,190 @@
+"""Starts, hears and reaps live processes: the runner's end of watcher and template.
+
+One Supervisor serves one thread and many runs, because a fresh interpreter costs 100 ms and a fork
+of the template 1 to 2 ms. Whatever becomes of us, the watcher cleans up (sim/live/watcher.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any, Callable, Dict, Optional, Protocol, Sequence
+
+from sim.errors import WorldError
+from sim.live.region import owner_prefix, remove
+from sim.live.watcher import boot
+
+# Two interpreters with all their imports; on a machine with many more processes than cores this
+# takes seconds.
+START_DEADLINE_NS = 60_000_000_000
+CLOSE_DEADLINE_S = 60.0
+PACKET_BYTES_MAX = 65536
+
+
+class Listener(Protocol):
+    """Hears what becomes of one spawned process."""
+
+    def on_spawned(self, pid: int, death: int) -> None:
+        """`death` is a pidfd, and the listener's to close."""
+
+    def on_exit(self, code: int) -> None:
+        """The exit status, or minus the signal's number."""
+
+
+class Supervisor:
+    """Use as a context manager. Only `abort` may be called from another thread."""
+
+    def __init__(self) -> None:
+        self.prefix = owner_prefix()
+        self._runs = 0
+        self._keys = 0
+        self._listeners: Dict[int, Listener] = {}
+        self._resources = ExitStack()
+        self._selector: selectors.BaseSelector
+        self._template: socket.socket
+        self._lifeline: socket.socket
+        self._watcher: subprocess.Popen[bytes]
+        self._is_up = False
+        self._is_registered = False
+        self._abort_read, self._abort_write = os.pipe()
+        self.failure: Optional[WorldError] = None  # once set, this supervisor is of no more use
+
+    def __enter__(self) -> Supervisor:
+        try:
+            self._start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._close()
+
+    def abort(self) -> None:
+        """Whatever runs here ends soon with a WorldError."""
+        os.write(self._abort_write, b"x")
+
+    def next_run_prefix(self) -> str:
+        """For the names of one run; registered with the watcher since our start."""
+        self._runs += 1
+        return f"{self.prefix}.r{self._runs}."
+
+    def spawn(self, listener: Listener, start: str, fds: Sequence[int]) -> None:
+        """`fds`: control, memory, stderr; the caller keeps and closes its copies."""
+        self._keys += 1
+        self._listeners[self._keys] = listener
+        message = json.dumps({"spawn": self._keys, "start": start}).encode()
+        try:
+            socket.send_fds(self._template, [message], fds)
+        except OSError as error:
+            raise self._fail("sendmsg to the template", errno=error.errno) from error
+
+    def listen(self, control: socket.socket, on_readable: Callable[[], None]) -> None:
+        self._selector.register(control, selectors.EVENT_READ, on_readable)
+
+    def unlisten(self, control: socket.socket) -> None:
+        self._selector.unregister(control)
+
+    def pump(self, until_ns: int) -> None:
+        """Handle what has happened; wait for it until then. Raises WorldError if we are broken."""
+        if self.failure is not None:
+            raise self.failure
+        timeout_s = max(0, until_ns - time.monotonic_ns()) / 1e9
+        for event, _ in self._selector.select(timeout_s):
+            event.data()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._lifeline = self._resources.enter_context(ours)
+        our_commands, their_commands = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._template = self._resources.enter_context(our_commands)
+        self._selector = self._resources.enter_context(selectors.DefaultSelector())
+        path = "\n".join(os.path.abspath(entry) for entry in sys.path)
+        fds = [theirs.fileno(), their_commands.fileno()]
+        with theirs, their_commands:
+            self._watcher = subprocess.Popen(
+                boot("sim.live.watcher", path, fds),
+                pass_fds=fds,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C in the terminal is the runner's alone
+            )
+        self._lifeline.sendall(f"register {self.prefix}\n".encode())
+        self._selector.register(self._lifeline, selectors.EVENT_READ, self._on_lifeline)
+        self._selector.register(self._template, selectors.EVENT_READ, self._on_template)
+        self._selector.register(self._abort_read, selectors.EVENT_READ, self._on_abort)
+        deadline_ns = time.monotonic_ns() + START_DEADLINE_NS
+        while not (self._is_up and self._is_registered):
+            if time.monotonic_ns() > deadline_ns:
+                raise self._fail("start of watcher and template", detail="no answer in time")
+            self.pump(deadline_ns)
+
+    def _on_lifeline(self) -> None:
+        received = self._lifeline.recv(PACKET_BYTES_MAX)
+        if not received:
+            raise self._fail("watcher", pid=self._watcher.pid, detail="it is gone")
+        for line in received.decode().splitlines():
+            verb, _, rest = line.partition(" ")
+            if verb == "registered":
+                self._is_registered = True
+            else:
+                code = os.waitstatus_to_exitcode(int(rest))
+                raise self._fail("template", detail=f"it died: {describe_exit(code)}")
+
+    def _on_template(self) -> None:
+        packet, fds, _, _ = socket.recv_fds(
+            self._template, PACKET_BYTES_MAX, 1, socket.MSG_CMSG_CLOEXEC
+        )
+        if not packet:
+            # The watcher is about to say how it died, and that is worth waiting for.
+            self._selector.unregister(self._template)
+            return
+        message: Dict[str, Any] = json.loads(packet)
+        if "spawned" in message:
+            self._listeners[message["spawned"]].on_spawned(message["pid"], fds[0])
+        elif "exit" in message:
+            self._listeners.pop(message["exit"]).on_exit(message["code"])
+        else:
+            self._is_up = True
+
+    def _on_abort(self) -> None:
+        raise self._fail("run", detail="it was told to stop")
+
+    def _fail(
+        self,
+        call: str,
+        *,
+        errno: Optional[int] = None,
+        pid: Optional[int] = None,
+        detail: str = "",
+    ) -> WorldError:
+        self.failure = WorldError(call, errno=errno, pid=pid, detail=detail)
+        return self.failure
+
+    def _close(self) -> None:
+        """Closing the lifeline is the order to clean up."""
+        self._resources.close()
+        if hasattr(self, "_watcher"):
+            try:
+                self._watcher.wait(CLOSE_DEADLINE_S)
+            finally:
+                remove(self.prefix)  # nothing is there, unless somebody killed the watcher
+        os.close(self._abort_read)
+        os.close(self._abort_write)
+
+
+def describe_exit(code: int) -> str:
+    """As in the outcome of an exit op: "0", "3", "SIGKILL"."""
+    if code >= 0:
+        return str(code)
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"SIG{-code}"  # a real-time signal has no name of its own

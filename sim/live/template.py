@@ -1,0 +1,175 @@
+"""The clean, single-threaded interpreter that participants are started from.
+
+One fork of it takes 1 to 2 ms, because all imports are done. Death signals follow the thread that
+forked, hence one thread, and one process that does nothing else.
+
+Messages, JSON in packets (descriptors travel beside):
+    to the template   {"spawn": key, "start": method}           control, memory, stderr
+    to the runner     {"up": pid}, {"spawned": key, "pid": ...}  a pidfd
+                      {"exit": key, "code": exit status, or -signal}
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import json
+import multiprocessing
+import multiprocessing.process
+import multiprocessing.reduction
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from sim.live import child
+from sim.live.death import die_with_parent
+from sim.live.memory import ProcessMemory
+
+START_METHODS = ("template", "fork", "spawn", "forkserver")
+PACKET_BYTES_MAX = 65536
+FDS = 3  # control, memory, stderr
+
+
+class _Spawned(NamedTuple):
+    key: int
+    pid: int
+    process: Optional[multiprocessing.process.BaseProcess]  # None: forked by ourselves
+
+
+def main(commands: int, watcher: int) -> None:
+    die_with_parent()
+    if os.getppid() != watcher:
+        os._exit(1)  # it died before we asked to die with it
+    faulthandler.enable()
+    # A crash that was asked for should not fill the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    template = Template(socket.socket(fileno=commands))
+    gc.collect()
+    gc.freeze()  # or the first collection in each child copies every page that holds an object
+    template.serve()
+    os._exit(0)
+
+
+class Template:
+    """Starts what it is told to start, and reports every end."""
+
+    def __init__(self, commands: socket.socket) -> None:
+        self._commands = commands
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(commands, selectors.EVENT_READ, None)
+        self._own: Dict[int, int] = {}  # descriptors of ours that a fork inherits
+
+    def serve(self) -> None:
+        """Returns when the runner is gone."""
+        self._say({"up": os.getpid()})
+        while True:
+            for event, _ in self._selector.select():
+                if event.data is not None:
+                    self._reap(event.fd, event.data)
+                elif not self._obey():
+                    return
+
+    def _obey(self) -> bool:
+        packet, fds, _, _ = socket.recv_fds(
+            self._commands, PACKET_BYTES_MAX, FDS, socket.MSG_CMSG_CLOEXEC
+        )
+        if not packet:
+            return False
+        message = json.loads(packet)
+        assert len(fds) == FDS, f"{len(fds)} descriptors came with {message}"
+        self._spawn(message["spawn"], message["start"], fds)
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def _spawn(self, key: int, start: str, fds: List[int]) -> None:
+        own = [self._commands.fileno(), self._selector.fileno(), *self._own]
+        process: Any = None
+        if start == "template":
+            pid = os.fork()
+            if pid == 0:
+                _become_participant(fds, own)
+        else:
+            process = _start(start, fds, own)
+            pid = process.pid
+        death = os.pidfd_open(pid)
+        # A fork server is the parent of what it starts: only its pipe knows the exit status.
+        watched = process.sentinel if start == "forkserver" else death
+        self._say({"spawned": key, "pid": pid}, [death])
+        if watched != death:
+            os.close(death)
+        self._own[watched] = key
+        self._selector.register(watched, selectors.EVENT_READ, _Spawned(key, pid, process))
+
+    def _reap(self, watched: int, spawned: _Spawned) -> None:
+        self._selector.unregister(watched)
+        del self._own[watched]
+        if spawned.process is None:
+            _, status = os.waitpid(spawned.pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+            os.close(watched)
+        else:
+            spawned.process.join()
+            exit_code = spawned.process.exitcode
+            assert exit_code is not None
+            code = exit_code
+            if watched != spawned.process.sentinel:
+                os.close(watched)
+            spawned.process.close()
+        self._say({"exit": spawned.key, "code": code})
+
+    def _say(self, message: Dict[str, Any], fds: Sequence[int] = ()) -> None:
+        try:
+            socket.send_fds(self._commands, [json.dumps(message).encode()], fds)
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)  # the runner is gone: everybody goes
+
+
+def _become_participant(fds: List[int], own: Sequence[int]) -> None:
+    """In the child, which must never return into the template's loop."""
+    code = 1
+    try:
+        code = child.main(fds[0], fds[1], fds[2], own)
+    finally:
+        os._exit(code)
+
+
+class _Passed:
+    """A descriptor as an argument of a multiprocessing.Process, whatever starts that."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __getstate__(self) -> Any:
+        return multiprocessing.reduction.DupFd(self.fd)
+
+    def __setstate__(self, duplicate: Any) -> None:
+        self.fd = duplicate.detach()
+
+
+def _start(start: str, fds: List[int], own: Sequence[int]) -> Any:
+    context = multiprocessing.get_context(start)
+    foreign = own if start == "fork" else ()
+    passed = [_Passed(fd) for fd in fds]
+    process = context.Process(target=_in_multiprocessing, args=(passed, foreign))  # type: ignore[attr-defined]
+    environ = dict(os.environ)
+    memory = ProcessMemory(os.dup(fds[1]))
+    try:
+        # What a fresh interpreter must see already at its start, such as PYTHONHASHSEED.
+        os.environ.update(memory.task().process.env)
+        process.start()
+    finally:
+        memory.close()
+        os.environ.clear()
+        os.environ.update(environ)
+    return process
+
+
+def _in_multiprocessing(passed: Sequence[_Passed], foreign: Sequence[int]) -> None:
+    control, memory, stderr = (p.fd for p in passed)
+    signal.set_wakeup_fd(-1)
+    sys.exit(child.main(control, memory, stderr, foreign))

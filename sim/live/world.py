@@ -1,0 +1,346 @@
+"""The live world: one run of a plan, with real processes, signals and shared memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+from collections import deque
+from contextlib import ExitStack, contextmanager
+from typing import Any, Callable, ClassVar, Deque, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from sim.abc import Capability
+from sim.errors import WorldError
+from sim.history.history import History, in_order
+from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
+from sim.live.process import DEAD, LiveProcess
+from sim.live.process import READY as IS_READY
+from sim.live.progress import Progress, waiting
+from sim.live.region import LiveRegions, names_with, remove
+from sim.live.supervisor import Supervisor, describe_exit
+from sim.live.task import Task
+from sim.scenario.plan import AfterOps, Plan, ProcessPlan, WriterWorkload
+from sim.transport import find_transport
+
+# A cold start of an interpreter with all imports, many at a time on few cores.
+READY_DEADLINE_NS = 60_000_000_000
+# From SIGKILL, SIGSTOP or SIGCONT to the effect: the kernel's work, slow only under great load.
+SIGNAL_DEADLINE_NS = 20_000_000_000
+POLL_NS = 1_000_000  # of /proc, for which there is no event
+STACKS_WITHIN_NS = 20_000_000  # for the hung to print their stacks before they are killed
+RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
+RECORDS_SPARE = 64
+
+WATCH = "watch"  # who records what befalls the run as a whole
+
+
+class LiveWorld:
+    """Satisfies sim.abc.World, and sim.nemesis.Stage."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
+    def __init__(self, plan: Plan, supervisor: Supervisor) -> None:
+        self._plan = plan
+        self._supervisor = supervisor
+        self._transport = find_transport(plan.transport.kind)
+        self._prefix = supervisor.next_run_prefix()
+        self._regions = LiveRegions(self._prefix)
+        self._lives: Dict[str, List[LiveProcess]] = {p.name: [] for p in plan.processes}
+        self._paused: Dict[str, LiveProcess] = {}
+        self._reached: Deque[AfterOps] = deque()
+        self._ops: List[Op] = []
+        self._ended_by: Optional[str] = None  # "hang" | "deadline": the run was cut short
+        self._deadline_ns = time.monotonic_ns() + plan.deadline_ns
+        self._progress = Progress(plan.stall_threshold_ns)
+
+    # What the nemesis drives.
+
+    def start(self) -> int:
+        """Let everybody go. When that was."""
+        for process in self._current():
+            process.start()
+        self._progress.restart()
+        return self.now_ns()
+
+    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[AfterOps]:
+        """Let time pass until then, or until a process is held at a trigger, which is returned, or
+        until nothing more will happen by itself. `is_healing_due`: a fault that explains a
+        standstill will end by `until_ns`, so a standstill is neither a hang nor the end."""
+        while not self._reached:
+            now_ns = self.now_ns()
+            if until_ns is not None and now_ns >= until_ns:
+                return None
+            if is_healing_due:
+                self._progress.restart()
+            elif self.is_quiet:
+                return None
+            if now_ns >= self._deadline_ns:
+                self._cut_short("deadline")
+                return None
+            if self._progress.is_stalled(now_ns, self._current()):
+                self._cut_short("hang")
+                return None
+            wake_ns = min(self._deadline_ns, self._progress.next_sample_ns)
+            self._supervisor.pump(wake_ns if until_ns is None else min(wake_ns, until_ns))
+        return self._reached.popleft()
+
+    @property
+    def is_cut_short(self) -> bool:
+        """A hang or the deadline ended the run."""
+        return self._ended_by is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing more will happen by itself: all have ended or are stopped."""
+        paused = self._paused
+        return all(p.is_dead or paused.get(p.name) is p for p in self._current())
+
+    def release(self, process: str) -> None:
+        """Let it go on from a trigger; a no-op where it isn't held."""
+        self._newest(process).release()
+
+    def record(self, op: Op) -> None:
+        self._ops.append(op)
+
+    # sim.abc.World
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def pause(self, process: str) -> None:
+        life = self._newest(process)
+        life.send_signal(signal.SIGSTOP)
+        self._await(lambda: life.os_state() != "running", "SIGSTOP", life, POLL_NS)
+        if not life.is_dead:
+            self._paused[process] = life
+
+    def resume(self, process: str) -> None:
+        life = self._newest(process)
+        life.send_signal(signal.SIGCONT)
+        self._await(lambda: life.os_state() != "stopped", "SIGCONT", life, POLL_NS)
+        if self._paused.pop(process, None) is not None:
+            self._progress.restart()
+
+    def kill(self, process: str) -> None:
+        life = self._newest(process)
+        life.send_signal(signal.SIGKILL)
+        self._await(lambda: life.is_dead, "SIGKILL", life)
+
+    def restart(self, process: str) -> int:
+        dead = self._newest(process)
+        assert dead.is_dead, f"{process} lives: only the dead are started again"
+        done = sum(life.ops_completed() for life in self._lives[process])
+        life = self._spawn(dead.task.process, dead.incarnation + 1, ops_before=done)
+        self._await_ready([life])
+        life.start()
+        self._progress.restart()
+        return life.incarnation
+
+    def slow(self, process: str, per_op_ns: int) -> None:
+        life = self._newest(process)
+        life.acknowledgements.pop("slow", None)
+        life.command({"slow": per_op_ns})
+
+    def raise_in_read(self, process: str) -> None:
+        """It can only raise at its next message, so it is let go where it is held."""
+        life = self._newest(process)
+        life.acknowledgements.pop("raise_in_read", None)
+        life.command({"raise_in_read": True})
+        life.release()
+
+    def unlink_region(self) -> str:
+        return self._regions.unlink_main()
+
+    def truncate_region(self, size_bytes: int) -> int:
+        return self._regions.truncate_main(size_bytes)
+
+    def region_size_bytes(self) -> Optional[int]:
+        return self._regions.main_size_by_name()
+
+    def state(self, process: str) -> str:
+        return self._newest(process).os_state()
+
+    def await_state(self, process: str, state: str, *, within_ns: int) -> str:
+        life = self._newest(process)
+        deadline_ns = self.now_ns() + within_ns
+        seen = life.os_state()
+        while not seen.startswith(state) and not life.is_dead and self.now_ns() < deadline_ns:
+            self._supervisor.pump(min(self.now_ns() + POLL_NS, deadline_ns))
+            seen = life.os_state()
+        return seen
+
+    def acknowledged(
+        self, process: str, what: str, *, within_ns: int
+    ) -> Optional[Mapping[str, Any]]:
+        life = self._newest(process)
+        deadline_ns = self.now_ns() + within_ns
+        while what not in life.acknowledgements and not life.is_dead:
+            if self.now_ns() >= deadline_ns:
+                break
+            self._supervisor.pump(deadline_ns)
+        return life.acknowledgements.get(what)
+
+    # From begin to end.
+
+    def open(self) -> None:
+        """Make the region, start everybody, wait until all are attached."""
+        self._transport.create(self._plan.transport, self._regions)
+        self._await_ready([self._spawn(p, 0, ops_before=0) for p in self._plan.processes])
+
+    def finish(self) -> History:
+        """End what still runs, collect what was recorded, and see what was left behind."""
+        self._kill_rest()
+        lives = [life for lives in self._lives.values() for life in lives]
+        recorded = [op for life in lives for op in life.ops()]
+        self._regions.unlink_own()
+        left = names_with(self._prefix)
+        if left:
+            self._note(WATCH, LEAK, detail={"names": list(left)})
+            remove(self._prefix)
+        header = dataclasses.replace(self._plan.header, name_prefix=self._prefix)
+        return History(header, in_order([*self._ops, *recorded]))
+
+    def close(self) -> None:
+        """Idempotent, and safe after any failure: what cannot be ended here, the watcher ends."""
+        with ExitStack() as stack:
+            stack.callback(remove, self._prefix)
+            stack.callback(self._regions.close)
+            for lives in self._lives.values():
+                for life in lives:
+                    stack.callback(life.close)
+            if self._supervisor.failure is None:
+                self._kill_rest()
+
+    def _spawn(self, process: ProcessPlan, incarnation: int, *, ops_before: int) -> LiveProcess:
+        stops = {
+            injection.trigger.count
+            for injection in self._plan.injections
+            if isinstance(injection.trigger, AfterOps) and injection.trigger.process == process.name
+        }
+        # A count that an earlier incarnation reached was acted on then.
+        left = sorted(count for count in stops if count > ops_before or not incarnation)
+        task = Task(process, self._plan.transport, self._prefix, incarnation, ops_before, left)
+        life = LiveProcess(task, records_for(self._plan, process), self._supervisor, self._on_event)
+        self._lives[process.name].append(life)
+        return life
+
+    def _await_ready(self, lives: Sequence[LiveProcess]) -> None:
+        deadline_ns = self.now_ns() + READY_DEADLINE_NS
+        while any(life.state not in (IS_READY, DEAD) for life in lives):
+            if self.now_ns() >= deadline_ns:
+                late = next(life for life in lives if life.state not in (IS_READY, DEAD))
+                raise WorldError("start", pid=late.pid, detail=f"{late.name} does not get ready")
+            self._supervisor.pump(deadline_ns)
+        for life in lives:
+            if life.is_dead:
+                assert life.code is not None
+                tail = life.stderr_tail().strip().splitlines()
+                said = tail[-1] if tail else "it said nothing"
+                outcome = describe_exit(life.code)
+                detail = f"{life.name} ended ({outcome}) before it was ready: {said}"
+                raise WorldError("start", pid=life.pid, detail=detail)
+
+    def _await(
+        self, done: Callable[[], bool], call: str, life: LiveProcess, poll_ns: Optional[int] = None
+    ) -> None:
+        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
+        while not done():
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
+                raise WorldError(call, pid=life.pid, detail=f"no effect on {life.name} in time")
+            self._supervisor.pump(deadline_ns if poll_ns is None else now_ns + poll_ns)
+
+    def _cut_short(self, why: str) -> None:
+        """Nothing moves, or the time is over: collect evidence while it is fresh."""
+        self._ended_by = why
+        names = waiting(self._current())
+        detail = {
+            "why": why,
+            "waiting": names,
+            "blocked_ns": self.now_ns() - self._progress.moved_ns,
+            "states": {p.name: p.os_state() for p in self._current()},
+            "region": self._describe(),
+        }
+        self._note(WATCH, HANG, detail=detail)
+        for process in self._current():
+            process.send_signal(signal.SIGUSR1)  # faulthandler prints its stack
+        self._supervisor.pump(self.now_ns() + STACKS_WITHIN_NS)
+
+    def _describe(self) -> Mapping[str, Any]:
+        if not self._regions.is_whole():
+            return {"error": "the region was cut: it cannot be read"}
+        try:
+            return self._transport.describe(self._plan.transport, self._regions)
+        except Exception as error:  # damage that somebody did to the region is evidence too
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _kill_rest(self) -> None:
+        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
+        rest = [life for lives in self._lives.values() for life in lives if not life.is_dead]
+        for life in rest:
+            life.is_ended_by_run = True
+        while any(not life.is_dead for life in rest):
+            if self.now_ns() >= deadline_ns:
+                late = next(life for life in rest if not life.is_dead)
+                raise WorldError("SIGKILL", pid=late.pid, detail=f"{late.name} does not end")
+            for life in rest:
+                if not life.is_dead:
+                    life.send_signal(signal.SIGKILL)
+            self._supervisor.pump(deadline_ns)
+
+    def _on_event(self, life: LiveProcess, event: str, detail: Dict[str, Any]) -> None:
+        if event == "spawned":
+            self._note(life.name, SPAWN, life.incarnation, detail=detail)
+        elif event == "ready":
+            self._note(life.name, READY, life.incarnation, detail=detail)
+        elif event == "reached":
+            self._reached.append(AfterOps(life.name, detail["reached"]))
+        elif event == "log":
+            at_ns = detail["time_ns"]
+            self._note(life.name, LOG, life.incarnation, detail=detail["log"], time_ns=at_ns)
+        else:
+            assert event == "exit" and life.code is not None, event
+            if self._paused.get(life.name) is life:
+                del self._paused[life.name]
+            outcome = describe_exit(life.code)
+            self._note(life.name, EXIT, life.incarnation, outcome=outcome, detail=detail)
+
+    def _note(
+        self,
+        process: str,
+        f: str,
+        incarnation: int = 0,
+        *,
+        outcome: Optional[str] = None,
+        detail: Mapping[str, Any],
+        time_ns: Optional[int] = None,
+    ) -> None:
+        at_ns = self.now_ns() if time_ns is None else time_ns
+        self._ops.append(Op(at_ns, process, incarnation, INFO, f, outcome=outcome, detail=detail))
+
+    def _newest(self, process: str) -> LiveProcess:
+        return self._lives[process][-1]
+
+    def _current(self) -> Sequence[LiveProcess]:
+        return [lives[-1] for lives in self._lives.values() if lives]
+
+
+@contextmanager
+def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[LiveWorld]:
+    """Everybody is attached and waits for the start; at the end nothing is left."""
+    world = LiveWorld(plan, supervisor)
+    try:
+        world.open()
+        yield world
+    finally:
+        world.close()
+
+
+def records_for(plan: Plan, process: ProcessPlan) -> int:
+    """How many records the process can come to: two an operation, timed-out ones included."""
+    writers = [p.workload for p in plan.processes if isinstance(p.workload, WriterWorkload)]
+    operations = sum(work.messages for work in writers)
+    deadline_ns = process.workload.deadline_ns
+    if deadline_ns is not None:
+        operations += plan.deadline_ns // max(deadline_ns, 1)
+    return min(2 * operations + RECORDS_SPARE, RECORDS_MAX)

@@ -1,0 +1,192 @@
+"""Injects faults on schedule, proves that they fired, and heals them, always."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+
+from sim.abc import Capability, Evidence, World
+from sim.errors import WorldError
+from sim.history.history import History
+from sim.history.op import HEAL, INFO, INJECT, Op
+from sim.live.supervisor import Supervisor
+from sim.live.world import open_world
+from sim.scenario.plan import AfterOps, AtTime, Injection, Plan
+
+NEMESIS = "nemesis"
+
+
+class Stage(World, Protocol):
+    """A world as the nemesis drives it: LiveWorld says what each of these means."""
+
+    def start(self) -> int: ...
+
+    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[AfterOps]: ...
+
+    @property
+    def is_cut_short(self) -> bool: ...
+
+    @property
+    def is_quiet(self) -> bool: ...
+
+    def release(self, process: str) -> None: ...
+
+    def record(self, op: Op) -> None: ...
+
+
+def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
+    """One live run, from nothing to nothing; its history and how long it took, in ns.
+
+    Raises WorldError where the operating system fails.
+    """
+    began_ns = time.monotonic_ns()
+    with open_world(plan, supervisor) as world:
+        provoke(world, plan.injections)
+        history = world.finish()
+    return history, time.monotonic_ns() - began_ns
+
+
+def provoke(stage: Stage, injections: Sequence[Injection]) -> None:
+    """Start the processes, break the world as planned, and return when the run is over.
+
+    What fired is healed before this returns, also when it raises.
+    """
+    nemesis = Nemesis(stage, injections)
+    try:
+        nemesis.start()
+        while not nemesis.is_done():
+            reached = stage.advance(nemesis.next_due_ns(), is_healing_due=nemesis.is_healing_due())
+            if reached is not None:
+                nemesis.act_on(reached)
+            nemesis.act_on_time()
+            if stage.is_quiet:
+                nemesis.settle()
+    finally:
+        nemesis.heal_all()
+    nemesis.give_up_on_rest()
+
+
+@dataclass
+class _Active:
+    """A fault that fired and is not healed yet."""
+
+    injection: Injection
+    heal_at_ns: Optional[int]  # None: when nothing else moves, or at the end
+
+
+@dataclass
+class Nemesis:
+    stage: Stage
+    injections: Sequence[Injection]
+    _timed: List[Tuple[int, Injection]] = field(default_factory=list)  # absolute, earliest first
+    _triggered: Dict[AfterOps, List[Injection]] = field(default_factory=dict)
+    _active: List[_Active] = field(default_factory=list)
+
+    def start(self) -> None:
+        for injection in self.injections:
+            if isinstance(injection.trigger, AfterOps):
+                self._triggered.setdefault(injection.trigger, []).append(injection)
+        start_ns = self.stage.start()
+        timed = [i for i in self.injections if isinstance(i.trigger, AtTime)]
+        self._timed = [(start_ns + i.trigger.time_ns, i) for i in timed]  # type: ignore[union-attr]
+        self._timed.sort(key=lambda entry: entry[0])
+
+    def is_done(self) -> bool:
+        return self.stage.is_cut_short or (self.stage.is_quiet and not self._active)
+
+    def next_due_ns(self) -> Optional[int]:
+        heals = [a.heal_at_ns for a in self._active if a.heal_at_ns is not None]
+        return min([*heals, *(at_ns for at_ns, _ in self._timed[:1])], default=None)
+
+    def is_healing_due(self) -> bool:
+        return any(active.heal_at_ns is not None for active in self._active)
+
+    def act_on(self, reached: AfterOps) -> None:
+        """Inject what waits for this trigger while the process is held there, then let it go."""
+        waiting = self._triggered.pop(reached, [])
+        # To raise in a read the process must be let go, so that comes last.
+        waiting.sort(key=lambda injection: Capability.RAISE in injection.fault.requires)
+        try:
+            for injection in waiting:
+                self._inject(injection)
+        finally:
+            self.stage.release(reached.process)
+
+    def act_on_time(self) -> None:
+        now_ns = self.stage.now_ns()
+        while self._timed and self._timed[0][0] <= now_ns:
+            self._inject(self._timed.pop(0)[1])
+        for active in list(self._active):
+            if active.heal_at_ns is not None and active.heal_at_ns <= now_ns:
+                self._heal(active)
+
+    def settle(self) -> None:
+        """Nothing moves by itself any more: heal what has no time of its own, and what has lost
+        its target for good. A target that a fault killed waits for its heal."""
+        for active in list(self._active):
+            state = self.stage.state(active.injection.fault.target)
+            has_left = state.startswith("exited") or (
+                state.startswith("signalled") and not active.injection.fault.fatal
+            )
+            if active.heal_at_ns is None or has_left:
+                self._heal(active)
+
+    def heal_all(self) -> None:
+        """A bug in one heal does not keep the others from being healed."""
+        bugs: List[BaseException] = []
+        for active in list(self._active):
+            try:
+                self._heal(active)
+            except Exception as bug:
+                bugs.append(bug)
+        if bugs:
+            raise bugs[0]
+
+    def give_up_on_rest(self) -> None:
+        """What never had its turn did not fire, and the history says so."""
+        rest = [*(i for _, i in self._timed), *(i for w in self._triggered.values() for i in w)]
+        for injection in sorted(rest, key=lambda injection: injection.index):
+            why = Evidence(False, "the run was over before its time or its trigger came")
+            self._record(INJECT, injection, why, self.stage.now_ns())
+
+    def _inject(self, injection: Injection) -> None:
+        fault = injection.fault
+        began_ns = self.stage.now_ns()
+        state = self.stage.state(fault.target)
+        if state.startswith(("exited", "signalled")):
+            evidence = Evidence(False, f"{fault.target} had already ended: {state}")
+        else:
+            if fault.heals:
+                # Before the attempt: what half happened is healed too.
+                self._active.append(_Active(injection, self._heal_at_ns(injection, began_ns)))
+            try:
+                evidence = fault.inject(self.stage)
+            except WorldError as error:
+                evidence = Evidence(False, str(error))
+        self._record(INJECT, injection, evidence, began_ns)
+
+    def _heal_at_ns(self, injection: Injection, began_ns: int) -> Optional[int]:
+        if injection.heal_after_ns is not None:
+            return began_ns + injection.heal_after_ns
+        restart_after_ns: Optional[int] = getattr(injection.fault, "restart_after_ns", None)
+        return None if restart_after_ns is None else began_ns + restart_after_ns
+
+    def _heal(self, active: _Active) -> None:
+        self._active.remove(active)
+        try:
+            evidence = active.injection.fault.heal(self.stage)
+        except WorldError as error:
+            evidence = Evidence(False, str(error))
+        # Stamped after the fact: what follows it happened in a healed world.
+        self._record(HEAL, active.injection, evidence, self.stage.now_ns())
+
+    def _record(self, f: str, injection: Injection, evidence: Evidence, time_ns: int) -> None:
+        detail: Mapping[str, Any] = {
+            "injection": injection.index,
+            "alias": injection.fault.alias,
+            "target": injection.fault.target,
+            ("fired" if f == INJECT else "healed"): evidence.proven,
+            "evidence": {"what": evidence.what, **evidence.data},
+        }
+        self.stage.record(Op(time_ns, NEMESIS, 0, INFO, f, detail=detail))
