@@ -20,10 +20,11 @@ MUTANTS = (
 )
 
 include "recorder_ops.pxi"
-include "ends.pxi"
+include "face.pxi"
 include "protocol/outcomes.pxi"
 include "protocol/wait.pxi"
 include "protocol/wake.pxi"
 include "protocol/flag_ring.pxi"
 include "protocol/flag_mutants.pxi"
+include "ends.pxi"
 include "ends_flag.pxi"

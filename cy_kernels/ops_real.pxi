@@ -4,6 +4,7 @@
 # and `site` name who acts and where; here they cost nothing.
 
 from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
+from cy_kernels.clock cimport clock_ns
 
 cdef struct Ops:
     int mutant
@@ -48,12 +49,7 @@ cdef extern from *:
     #define cas32(ops, site, p, expected, desired) sb_cas32((p), (expected), (desired))
     #define cas64(ops, site, p, expected, desired) sb_cas64((p), (expected), (desired))
 
-    static inline int64_t sb_now(void) {
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-    }
-    #define now(ops, site) sb_now()
+    #define now(ops, site) sb_monotonic_ns()
 
     static inline struct timespec sb_timespec(int64_t ns) {
         struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};

@@ -7,19 +7,7 @@ from libc.string cimport memset
 from collections import namedtuple
 
 from cy_kernels.atomics cimport i64, u8, u16, u32, u64
-
-cdef extern from *:
-    """
-    #include <string.h>
-    #include <time.h>
-
-    static inline int64_t sb_clock_ns(void) {
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-    }
-    """
-    i64 clock_ns "sb_clock_ns"() noexcept nogil
+from cy_kernels.clock cimport clock_ns
 
 include "recorder_ops.pxi"
 

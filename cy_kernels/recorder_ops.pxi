@@ -8,6 +8,7 @@ from cy_kernels.layout cimport Record, RecorderHeader
 
 cdef extern from *:
     """
+    #include <string.h>
     #if defined(__x86_64__)
     #include <x86intrin.h>
     #define SB_HAS_COUNTER 1
@@ -25,10 +26,8 @@ cdef extern from *:
     #endif
 
     static inline uint64_t sb_stamp(const sb_recorder_header *header) {
-        struct timespec ts;
         if (SB_HAS_COUNTER && header->stamps_are_tsc) return sb_counter();
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+        return (uint64_t)sb_monotonic_ns();
     }
 
     /* Words of 8 bytes, little-endian, the last one padded with zeros; multiply and fold. */

@@ -12,12 +12,13 @@ cdef extern from *:
 MUTANTS = ()
 
 include "recorder_ops.pxi"
-include "ends.pxi"
+include "face.pxi"
 include "protocol/outcomes.pxi"
 include "protocol/wait.pxi"
 include "protocol/wake.pxi"
 include "protocol/flag_ring.pxi"
 include "protocol/flag_mutants.pxi"
 include "protocol/cursor_ring.pxi"
+include "ends.pxi"
 include "ends_flag.pxi"
 include "ends_cursor.pxi"

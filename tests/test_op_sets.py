@@ -101,7 +101,7 @@ def test_cursor_ring_commits_after_the_payload_and_counts_after_the_commit(
 def test_park_loads_the_event_before_it_raises_its_flag_and_then_fences(
     tracing: ModuleType,
 ) -> None:
-    steps, _, parked = tracing.wait_steps(ring.STRATEGIES.index("park"), 30)
+    steps, _, parked = tracing.wait_steps(ring.STRATEGIES.index("park"), 31)
     assert parked == 1
     assert steps[-5:] == [
         "wait.park.load_event",

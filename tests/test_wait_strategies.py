@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import struct
+import time
+from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -58,6 +60,17 @@ def test_times_out_at_its_deadline_and_not_before(region: SharedRegion, wait: st
     assert soon(0) >= deadline_ns
 
 
+def await_sleep(region: SharedRegion, pid: int) -> None:
+    """Until the process sleeps with its flag raised: on the futex, then."""
+    deadline_ns = soon()
+    while time.monotonic_ns() < deadline_ns:
+        parked = struct.unpack_from("<II", region.buffer, DATA_EVENT)[1]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if parked and state == "S":
+            return
+    raise AssertionError("the reader did not park")
+
+
 @pytest.mark.parametrize("wait", ring.STRATEGIES)
 def test_a_signal_reaches_python_while_it_waits(region: SharedRegion, wait: str) -> None:
     child = region.process(
@@ -72,6 +85,8 @@ except KeyboardInterrupt:
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
+    if wait == "park":
+        await_sleep(region, child.pid)
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=30)
     assert out == "interrupted 0\n"

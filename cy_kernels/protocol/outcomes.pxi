@@ -18,3 +18,4 @@ cdef enum:
 
 cdef enum:
     SIGNAL_CHECK_NS = 5000000  # a spinning wait gives Python a chance to see Ctrl-C this often
+    SIGNALS_CHECKED = -1  # Waiter.signal_check_ns of one that has done so for good

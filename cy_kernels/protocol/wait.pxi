@@ -35,6 +35,8 @@ cdef inline int look_at_clock(Ops* ops, Waiter* w) noexcept nogil:
         store64(ops, Step.WAIT__CLOCK__STORE_HEARTBEAT, w.heartbeat_ns, <u64>now_ns, RELAXED)
     if now_ns >= w.deadline_ns:
         return TIMED_OUT
+    if w.signal_check_ns == SIGNALS_CHECKED:
+        return AGAIN
     if w.signal_check_ns == 0:
         w.signal_check_ns = now_ns + SIGNAL_CHECK_NS
     elif now_ns >= w.signal_check_ns:

@@ -35,6 +35,12 @@ cdef inline int wait_park(Ops* ops, Waiter* w) noexcept nogil:
         w.rounds += 1
         yield_core(ops, Step.WAIT__PARK__YIELD)
         return look_at_clock(ops, w)
+    if w.signal_check_ns != SIGNALS_CHECKED:
+        # A signal that came while we spun would not end the sleep: let Python see it first. One
+        # that comes in the microsecond before the system call waits for the next wake-up, as it
+        # does in CPython's own locks.
+        w.signal_check_ns = SIGNALS_CHECKED
+        return INTERRUPTED
     if not w.is_armed:
         w.seen = load32(ops, Step.WAIT__PARK__LOAD_EVENT, w.event, ACQUIRE)
         store32(ops, Step.WAIT__PARK__RAISE_PARKED, w.parked, 1, RELAXED)

@@ -1,0 +1,217 @@
+# What stands between an end and its memory: the region, checked and held, the recorder beside it, and
+# the words for how an operation ended.
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport INT64_MAX, UINT32_MAX
+from libc.string cimport memset
+
+import os
+
+from cy_kernels.errors import (
+    RingBusy,
+    RingClosed,
+    RingEnded,
+    RingError,
+    RingEvicted,
+    RingFenced,
+    RingMismatch,
+    RingTimeout,
+)
+from cy_kernels.layout cimport *
+from cy_kernels.owner import is_proven_dead, owner_word, pid_namespace, pid_of
+
+cdef extern from *:
+    """
+    #define SB_REGION_MAGIC 0x004445424e495053u  /* the bytes "SPINBED", little-endian */
+    """
+    const u64 REGION_MAGIC "SB_REGION_MAGIC"
+    const char PyBUF_READ
+
+cdef struct Face:
+    Py_buffer region
+    Py_buffer recording
+    Ops ops
+    RegionHeader* header
+    RecorderHeader* recorder
+    int strategy
+    bint is_open
+    bint is_busy  # inside an operation, or holding a slot
+
+_KIND_NAMES = {KIND_FLAG: "flag_ring", KIND_CURSOR: "cursor_ring"}
+
+
+cdef int face_open(
+    Face* face, object buffer, u32 kind, object geometry, str wait, int mutant, object recorder
+) except -1:
+    """Check the region against what was asked for, then hold it."""
+    if wait not in STRATEGIES:
+        raise ValueError(f"wait strategy {wait!r} is not one of {', '.join(STRATEGIES)}")
+    memset(face, 0, sizeof(Face))
+    face.strategy = STRATEGIES.index(wait)
+    face.ops.mutant = mutant
+    PyObject_GetBuffer(buffer, &face.region, PyBUF_WRITABLE)
+    try:
+        check_region(&face.region, kind, geometry)
+        if recorder is not None:
+            PyObject_GetBuffer(recorder, &face.recording, PyBUF_WRITABLE)
+            face.recorder = <RecorderHeader*>face.recording.buf
+            if (face.recording.len < <Py_ssize_t>sizeof(RecorderHeader)
+                    or face.recorder.magic != RECORDER_MAGIC):
+                PyBuffer_Release(&face.recording)
+                raise ValueError("recorder: the buffer was not made by format_recorder")
+    except BaseException:
+        PyBuffer_Release(&face.region)
+        raise
+    face.header = <RegionHeader*>face.region.buf
+    face.is_open = True
+    return 0
+
+
+cdef void face_close(Face* face) noexcept:
+    if not face.is_open:
+        return
+    face.is_open = False
+    PyBuffer_Release(&face.region)
+    if face.recorder != NULL:
+        face.recorder = NULL
+        PyBuffer_Release(&face.recording)
+
+
+cdef int face_enter(Face* face) except -1:
+    if not face.is_open:
+        raise ValueError("operation on a closed end")
+    if face.is_busy:
+        raise RingError("an end serves one operation at a time: it is in use, or a slot is held")
+    face.is_busy = True
+    return 0
+
+
+cdef int check_region(Py_buffer* view, u32 kind, object geometry) except -1:
+    cdef RegionHeader* header = <RegionHeader*>view.buf
+    if <size_t>view.buf % LINE_BYTES:
+        raise ValueError("the region must begin at a multiple of 64 bytes")
+    if view.len < HEADER_PAGE:
+        raise RingMismatch(f"the region has {view.len} bytes, a header alone has {HEADER_PAGE}")
+    if header.magic != REGION_MAGIC:
+        raise RingMismatch(
+            f"magic is {header.magic:#018x}, ours is {REGION_MAGIC:#018x}: not a region of spinbed")
+    if header.version != LAYOUT_VERSION:
+        raise RingMismatch(f"layout version is {header.version}, this build has {LAYOUT_VERSION}")
+    if not header.is_ready:
+        raise RingMismatch("the region is not formatted to its end: its creator died or is at it")
+    if header.kind != kind:
+        raise RingMismatch(f"kind is {_KIND_NAMES.get(header.kind, header.kind)}, asked for {_KIND_NAMES[kind]}")
+    found = {"slots": header.slots, "slot_bytes": header.slot_bytes, "readers": header.readers}
+    for name, asked in geometry.items():
+        if found[name] != asked:
+            raise RingMismatch(f"{name} is {found[name]} in the region, asked for {asked}")
+    if <u64>view.len < header.region_bytes:
+        raise RingMismatch(f"the mapping has {view.len} bytes, the region {header.region_bytes}")
+    return 0
+
+
+cdef object checked_geometry(object slots, object slot_bytes, object readers, int overhead):
+    """The geometry as a dict. Raises ValueError naming the value and its bounds."""
+    for name, value, low, high in (
+        ("slots", slots, 1, SLOTS_MAX),
+        ("slot_bytes", slot_bytes, overhead + 1, 1 << 30),
+        ("readers", readers, 1, READERS_MAX),
+    ):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be {low} to {high}, not {value}")
+    return {"slots": slots, "slot_bytes": slot_bytes, "readers": readers}
+
+
+cdef int format_header(object buffer, u32 kind, object geometry, u64 region_bytes) except -1:
+    cdef Py_buffer view
+    cdef RegionHeader* header
+    PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+    try:
+        if <u64>view.len < region_bytes:
+            raise ValueError(f"the buffer has {view.len} bytes, the ring needs {region_bytes}")
+        if <size_t>view.buf % LINE_BYTES:
+            raise ValueError("the region must begin at a multiple of 64 bytes")
+        header = <RegionHeader*>view.buf
+        # The header alone: behind it a new region is zeros already, and touching every page here
+        # would undo `reserve = false`.
+        memset(header, 0, HEADER_PAGE)
+        header.magic = REGION_MAGIC
+        header.version = LAYOUT_VERSION
+        header.kind = kind
+        header.slots = geometry["slots"]
+        header.slot_bytes = geometry["slot_bytes"]
+        header.readers = geometry["readers"]
+        header.creator = owner_word(os.getpid())
+        header.pid_namespace = pid_namespace()
+        header.region_bytes = region_bytes
+        publish_ready(header)
+    finally:
+        PyBuffer_Release(&view)
+    return 0
+
+
+cdef extern from *:
+    """
+    #define sb_publish_ready(header) __atomic_store_n(&(header)->is_ready, 1, __ATOMIC_RELEASE)
+    """
+    void publish_ready "sb_publish_ready"(RegionHeader* header) noexcept nogil
+
+
+cdef inline void start_waiter(Face* face, Waiter* w, u32* event, u32* parked, i64 deadline_ns) noexcept:
+    memset(w, 0, sizeof(Waiter))
+    w.strategy = face.strategy
+    w.event = event
+    w.parked = parked
+    w.deadline_ns = INT64_MAX if deadline_ns < 0 else deadline_ns
+
+
+cdef inline void note(Face* face, int type, int function, int outcome, u64 position, u32 size, u64 checksum) noexcept:
+    if face.recorder != NULL:
+        append_record(face.recorder, type, function, outcome, position, size, checksum)
+
+
+cdef int outcome_of(int reason) noexcept:
+    if reason == TIMED_OUT:
+        return TIMEOUT_OUTCOME
+    if reason == ENDED:
+        return ENDED_OUTCOME
+    if reason == CLOSED:
+        return CLOSED_OUTCOME
+    if reason == EVICTED:
+        return EVICTED_OUTCOME
+    if reason == FENCED:
+        return FENCED_OUTCOME
+    return ERROR_OUTCOME
+
+
+cdef object error_of(int reason, u64 position, str waiting_for):
+    """The exception for an operation on message `position` that ended with `reason`."""
+    if reason == TIMED_OUT:
+        return RingTimeout(f"message {position}: deadline passed while waiting for {waiting_for}")
+    if reason == ENDED:
+        return RingEnded(f"the writer ended the ring after {position} messages")
+    if reason == CLOSED:
+        return RingClosed(f"message {position}: the ring was shut down")
+    if reason == EVICTED:
+        return RingEvicted(f"message {position} is overwritten: the writer gave up on this reader")
+    assert reason == FENCED
+    return RingFenced(f"message {position}: a successor took over this writer's place")
+
+
+cdef object describe_header(RegionHeader* header):
+    return {
+        "kind": _KIND_NAMES[header.kind],
+        "slots": header.slots,
+        "slot_bytes": header.slot_bytes,
+        "readers": header.readers,
+        "creator_pid": pid_of(header.creator),
+        "shutdown": ("open", "ended", "closed")[header.shutdown],
+        "end_position": header.end_position,
+        "readers_parked": bool(header.data_parked),
+        "writer_parked": bool(header.space_parked),
+    }
