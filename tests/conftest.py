@@ -1,9 +1,10 @@
-"""What holds for the test run as a whole: it leaves no shared memory behind."""
+"""What holds for the test run as a whole: the installed kernels run, no shared memory is left."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
@@ -52,6 +53,15 @@ def left_over(before: frozenset) -> list:
         if not pids or any(is_from_this_run(pid) for pid in pids):
             left.append(f"{region} (mapped by {pids or 'nobody'})")
     return left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def away_from_the_checkout() -> Iterator[None]:
+    """`python -c` and `-m` search the working directory first: here it holds no package of ours."""
+    before = os.getcwd()
+    os.chdir(Path(__file__).parent)
+    yield
+    os.chdir(before)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
