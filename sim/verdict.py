@@ -330,7 +330,7 @@ def _unaccounted_outcomes(
     declared: Sequence[Expectation], history: History
 ) -> Iterable[ExpectationResult]:
     """One for each process, op and outcome that is not ok."""
-    counts: "Counter[Tuple[str, str, str]]" = Counter()
+    counts: Counter[Tuple[str, str, str]] = Counter()
     first: Dict[Tuple[str, str, str], int] = {}
     for index, op in enumerate(history.ops):
         if op.f not in (SEND, RECEIVE) or op.type in (INVOKE, OK) or op.outcome == ENDED:
