@@ -122,7 +122,7 @@ cdef extern from *:
         i64 first_ns
         u64 stamps_are_tsc
         u64 reserved
-    ctypedef struct Record "sb_record":
+    ctypedef struct RecordLine "sb_record":
         u64 stamp
         u64 position
         u64 checksum

@@ -1,12 +1,15 @@
 """The flight recorder: 32-byte records in memory that outlives its process."""
 
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 HEADER_BYTES: int
 RECORD_BYTES: int  # 32
-TYPES: tuple[str, ...]  # index = code in the record: ("invoke", "ok", "fail", "info")
-FUNCTIONS: tuple[str, ...]  # ("send", "receive")
-OUTCOMES: tuple[Optional[str], ...]  # (None, "timeout", "ended", "closed", "raised", "evicted", "fenced", "error")
+TYPES: Tuple[str, ...]  # index = code in the record: ("invoke", "ok", "fail", "info")
+FUNCTIONS: Tuple[str, ...]  # ("send", "receive")
+OUTCOMES: Tuple[Optional[str], ...]  # (None, "timeout", "ended", "closed", "raised", "evicted", "fenced", "error")
+
+def counter_is_constant() -> bool:
+    """True where the CPU's counter runs at one rate on all cores: stamps are then taken with it."""
 
 def recorder_bytes(records: int) -> int:
     """Size of the memory for so many records."""
@@ -31,7 +34,7 @@ class Record(NamedTuple):
     checksum: int
     outcome: Optional[str]
 
-def records(buffer: memoryview, start: int = 0) -> list[Record]:
+def records(buffer: memoryview, start: int = 0) -> List[Record]:
     """Everything from record `start` on; call it also on the memory of a dead process."""
 
 def append(buffer: memoryview, type: str, f: str, position: int, size_bytes: int, checksum: int,

@@ -12,12 +12,12 @@ from cy_kernels.clock cimport clock_ns
 include "recorder_ops.pxi"
 
 HEADER_BYTES = sizeof(RecorderHeader)
-RECORD_BYTES = sizeof(Record)
+RECORD_BYTES = sizeof(RecordLine)
 TYPES = ("invoke", "ok", "fail", "info")
 FUNCTIONS = ("send", "receive")
 OUTCOMES = (None, "timeout", "ended", "closed", "raised", "evicted", "fenced", "error")
 
-_Record = namedtuple("Record", "time_ns type f position size_bytes checksum outcome")
+Record = namedtuple("Record", "time_ns type f position size_bytes checksum outcome")
 
 cdef enum:
     PAIR_TRIES = 5
@@ -25,7 +25,7 @@ cdef enum:
 
 def recorder_bytes(records):
     """Bytes of memory for so many records."""
-    return sizeof(RecorderHeader) + records * sizeof(Record)
+    return sizeof(RecorderHeader) + records * sizeof(RecordLine)
 
 
 cdef RecorderHeader* header_of(Py_buffer* view) except NULL:
@@ -108,7 +108,7 @@ def last_is_invoke(buffer):
         records = load_count(header)
         if records == 0:
             return False
-        return (<Record*>(<u8*>header + sizeof(RecorderHeader)))[records - 1].type == INVOKE_TYPE
+        return (<RecordLine*>(<u8*>header + sizeof(RecorderHeader)))[records - 1].type == INVOKE_TYPE
     finally:
         PyBuffer_Release(&view)
 
@@ -127,8 +127,8 @@ def records(buffer, u64 start=0):
     """All records from `start` on, stamps turned into CLOCK_MONOTONIC ns."""
     cdef Py_buffer view
     cdef RecorderHeader* header
-    cdef Record* all_records
-    cdef Record* record
+    cdef RecordLine* all_records
+    cdef RecordLine* record
     cdef u64 index, total, now_stamp = 0
     cdef i64 now_ns = 0, time_ns
     cdef double ns_per_tick = 1.0
@@ -137,9 +137,9 @@ def records(buffer, u64 start=0):
     try:
         header = header_of(&view)
         total = min(load_count(header), header.capacity)
-        if sizeof(RecorderHeader) + total * sizeof(Record) > <u64>view.len:
+        if sizeof(RecorderHeader) + total * sizeof(RecordLine) > <u64>view.len:
             raise ValueError(f"{total} records do not lie in a buffer of {view.len} bytes")
-        all_records = <Record*>(<u8*>header + sizeof(RecorderHeader))
+        all_records = <RecordLine*>(<u8*>header + sizeof(RecorderHeader))
         if header.stamps_are_tsc:
             clock_pair(&now_stamp, &now_ns)
             ns_per_tick = <double>(now_ns - header.first_ns) / <double>(now_stamp - header.first_stamp)
@@ -150,7 +150,7 @@ def records(buffer, u64 start=0):
                     <double><i64>(record.stamp - header.first_stamp) * ns_per_tick)
             else:
                 time_ns = <i64>record.stamp
-            out.append(_Record(
+            out.append(Record(
                 time_ns, TYPES[record.type & 3], FUNCTIONS[record.function & 1], record.position,
                 record.size_bytes, record.checksum, OUTCOMES[record.outcome & 7]))
         return out

@@ -4,7 +4,7 @@
 # when the memory is drained. The counter is not ordered against other instructions: records are in
 # order by their place, not by their stamp.
 
-from cy_kernels.layout cimport Record, RecorderHeader
+from cy_kernels.layout cimport RecorderHeader, RecordLine
 
 cdef extern from *:
     """
@@ -80,12 +80,12 @@ cdef enum:  # Record.outcome
 cdef inline void append_record(
     RecorderHeader* header, int type, int function, int outcome, u64 position, u32 size, u64 checksum
 ) noexcept nogil:
-    cdef Record* record
+    cdef RecordLine* record
     cdef u64 index = header.count
     if index >= header.capacity:
         header.overflowed = 1
         return
-    record = <Record*>(<u8*>header + sizeof(RecorderHeader)) + index
+    record = <RecordLine*>(<u8*>header + sizeof(RecorderHeader)) + index
     record.stamp = take_stamp(header)
     record.position = position
     record.checksum = checksum

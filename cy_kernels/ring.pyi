@@ -1,59 +1,147 @@
-"""The two rings over mapped memory, compiled. All deadlines are absolute CLOCK_MONOTONIC ns; -1 = none."""
+"""The two rings over mapped memory, compiled.
 
-from typing import Any, ContextManager, Optional, Union
+Deadlines are absolute CLOCK_MONOTONIC ns; -1 waits for ever. Sizes are bytes. `buffer` must be
+writable, contiguous and begin at a multiple of 64 bytes; an end holds it until it is closed.
+"""
+
+import enum
+from typing import Any, ContextManager, Optional, Tuple, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 
-STRATEGIES: tuple[str, ...]  # aliases of the wait strategies this build has
-STEPS: tuple[tuple[int, str], ...]  # the step table: (number, name)
-MUTANTS: tuple[str, ...]  # () in the product, names in cy_kernels.mutants
+STRATEGIES: Tuple[str, ...]  # aliases of the wait strategies
+MUTANTS: Tuple[str, ...]  # none in the product, seven in cy_kernels.mutants
+STEPS: Tuple[Tuple[int, str], ...]  # the step table: (number, "cursor.send.commit")
 
-def flag_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int: ...
-def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int: ...
+class Step(enum.IntEnum): ...
 
-class _Ring:
-    """What both classes of ends share. `buffer` must be writable, contiguous, page-aligned."""
+def flag_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
+    """Bytes of a region. Raises ValueError for a geometry out of bounds, naming value and bounds."""
 
+def flag_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
+    """Make a zeroed buffer an empty flag_ring."""
+
+def flag_describe(buffer: Buffer) -> "dict[str, Any]":
+    """The region decoded, for evidence. Writes nothing. Raises RingMismatch."""
+
+def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
+    """Bytes of a region. Raises ValueError for a geometry out of bounds, naming value and bounds."""
+
+def cursor_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
+    """Make a zeroed buffer an empty cursor_ring."""
+
+def cursor_describe(buffer: Buffer) -> "dict[str, Any]":
+    """The region decoded, for evidence. Writes nothing. Raises RingMismatch."""
+
+class _Writer:
+    """One open writing side. Not for use from two threads at once."""
+
+    kernels: str
     wait: str
-    slots: int
-    slot_bytes: int
-    readers: int
-    position: int  # of the next message this end will send or read
+    position: int  # of the next message
+    slots: Optional[int]  # None once closed, as the next two
+    slot_bytes: Optional[int]
+    readers: Optional[int]
+
+    def send(self, payload: Buffer, deadline_ns: int = -1) -> int:
+        """Send one message; its position.
+
+        Raises ValueError (too large, with both sizes), RingTimeout (naming who holds the ring up),
+        RingClosed, RingFenced.
+        """
+
+    def end(self) -> None:
+        """No more messages: readers drain what there is, then raise RingEnded."""
 
     def shutdown(self) -> None:
-        """Wake everybody on both sides: every pending and later op raises RingClosed."""
+        """Wake everybody on both sides: every pending and later operation raises RingClosed."""
 
     def close(self) -> None:
-        """Detach: release the buffer. Idempotent."""
+        """Give up the writer's place and let go of the region. A second call is a no-op."""
 
-def flag_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None: ...
-def cursor_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None: ...
+    def abandon(self) -> None:
+        """Let go of the region and leave shared state as a crash would."""
 
-class FlagWriter(_Ring):
-    def __init__(self, buffer: memoryview, *, slots: int, slot_bytes: int, readers: int, wait: str = "park",
-                 order: str = "fenced", mutant: Optional[str] = None, recorder: Optional[memoryview] = None) -> None:
-        """Raises RingMismatch naming both values if the region's geometry differs."""
-    def send(self, payload: Buffer, deadline_ns: int = -1) -> int: ...
-    def end(self) -> None: ...
+class _Reader:
+    """One open reading side. Not for use from two threads at once."""
 
-class FlagReader(_Ring):
-    def __init__(self, buffer: memoryview, *, rank: int, slots: int, slot_bytes: int, readers: int, wait: str = "park",
-                 order: str = "fenced", mutant: Optional[str] = None, recorder: Optional[memoryview] = None) -> None: ...
-    def receive(self, deadline_ns: int = -1) -> bytes: ...
-    def receiving(self, deadline_ns: int = -1) -> ContextManager[memoryview]: ...
+    kernels: str
+    wait: str
+    rank: int
+    position: int
+    slots: Optional[int]
+    slot_bytes: Optional[int]
+    readers: Optional[int]
 
-class CursorWriter(_Ring):
-    def __init__(self, buffer: memoryview, *, slots: int, slot_bytes: int, readers: int, wait: str = "park",
-                 recorder: Optional[memoryview] = None, evict_dead: bool = False) -> None:
-        """Claims the writer's place: free, or its owner proven dead (else RingBusy)."""
-    def send(self, payload: Buffer, deadline_ns: int = -1) -> int: ...
-    def end(self) -> None: ...
+    def receive(self, deadline_ns: int = -1) -> bytes:
+        """The next message, copied out. Raises RingTimeout, RingEnded, RingClosed, RingEvicted."""
 
-class CursorReader(_Ring):
-    def __init__(self, buffer: memoryview, *, rank: int, slots: int, slot_bytes: int, readers: int, wait: str = "park",
-                 recorder: Optional[memoryview] = None) -> None: ...
-    def receive(self, deadline_ns: int = -1) -> bytes: ...
-    def receiving(self, deadline_ns: int = -1) -> ContextManager[memoryview]: ...
+    def receiving(self, deadline_ns: int = -1) -> ContextManager[memoryview]:
+        """The next message in place; its slot is released when the block ends, however it ends."""
 
-def flag_describe(buffer: memoryview) -> dict[str, Any]: ...
-def cursor_describe(buffer: memoryview) -> dict[str, Any]: ...
+    def shutdown(self) -> None: ...
+    def close(self) -> None:
+        """Leave: the writer no longer waits for us. A second call is a no-op."""
+
+    def abandon(self) -> None: ...
+
+class FlagWriter(_Writer):
+    def __init__(
+        self,
+        buffer: memoryview,
+        *,
+        slots: int,
+        slot_bytes: int,
+        readers: int,
+        wait: str = "park",
+        order: str = "fenced",
+        mutant: Optional[str] = None,
+        recorder: Optional[memoryview] = None,
+    ) -> None:
+        """Raises RingMismatch with both values where the region is not what is asked for."""
+
+class FlagReader(_Reader):
+    def __init__(
+        self,
+        buffer: memoryview,
+        *,
+        rank: int,
+        slots: int,
+        slot_bytes: int,
+        readers: int,
+        wait: str = "park",
+        order: str = "fenced",
+        mutant: Optional[str] = None,
+        recorder: Optional[memoryview] = None,
+    ) -> None: ...
+
+class CursorWriter(_Writer):
+    def __init__(
+        self,
+        buffer: memoryview,
+        *,
+        slots: int,
+        slot_bytes: int,
+        readers: int,
+        wait: str = "park",
+        recorder: Optional[memoryview] = None,
+        evict_dead: bool = False,
+    ) -> None:
+        """Claims the writer's place: a free one, or one whose owner is proven dead, else RingBusy.
+
+        With `evict_dead` a blocked send gives up on readers that are proven dead.
+        """
+
+class CursorReader(_Reader):
+    def __init__(
+        self,
+        buffer: memoryview,
+        *,
+        rank: int,
+        slots: int,
+        slot_bytes: int,
+        readers: int,
+        wait: str = "park",
+        recorder: Optional[memoryview] = None,
+    ) -> None:
+        """Claims the rank and goes on at its position. Raises RingBusy, RingEvicted."""
