@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from rich.console import Console
 import cy_kernels
 from sim import run as story
 from sim.arguments import ReportTo, nearest, parse, reproducing, version
-from sim.crew import Crew
+from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
 from sim.live import doctor
 from sim.live.supervisor import Supervisor
@@ -100,8 +99,10 @@ def crew_for(
     """`again` names the command that reproduces a plan's run."""
 
     def skip(plan: Plan) -> Optional[RunResult]:
-        result = story.skipped(plan, reproduce=again(plan))
-        return _required(result) if result is not None and is_required else result
+        why = story.lacks(plan)
+        if why is None:
+            return None
+        return skipped(plan, why, reproduce=again(plan), is_required=is_required)
 
     def run(plan: Plan, world: Supervisor) -> RunResult:
         journal = journals / journal_name(plan)
@@ -111,7 +112,7 @@ def crew_for(
         plans,
         skip=skip,
         run=run,
-        failed=lambda plan, error: story.failed(plan, error, reproduce=again(plan)),
+        failed=lambda plan, error: failed(plan, error, reproduce=again(plan)),
         open_world=Supervisor,
         abort=Supervisor.abort,
         jobs=max(1, min(jobs, len(plans))),
@@ -151,7 +152,7 @@ def _report(crew: Crew[Supervisor], plans: Sequence[Plan], arguments: argparse.N
         elapsed_ns = time.monotonic_ns() - started_ns
         _print(console, text.totals(results, elapsed_ns=elapsed_ns))
     _write_reports(arguments.reports, results)
-    if len(results) < count:
+    if len(results) < count and not isinstance(cut_short, BrokenPipeError):
         print(f"{count - len(results)} of {count} runs did not finish", file=sys.stderr)
     if cut_short is not None:
         raise cut_short
@@ -178,16 +179,6 @@ def _print(console: Console, line: Any) -> None:
         console.print(line, soft_wrap=True)
     sys.stdout.write(captured.get())
     sys.stdout.flush()
-
-
-def _required(result: RunResult) -> RunResult:
-    what = f"skipped, but --require: {result.skipped}"
-    return dataclasses.replace(
-        result,
-        as_expected=False,
-        exit_status=ExitStatus.SAFETY,
-        failure=(what, "no history: nothing was started", result.reproduce),
-    )
 
 
 def journals_folder(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from dataclasses import replace
 from typing import (
     Callable,
     ContextManager,
@@ -19,6 +20,7 @@ from typing import (
     Union,
 )
 
+from sim.abc import UNKNOWN, Result
 from sim.errors import ExitStatus, WorldError
 from sim.scenario.plan import Plan
 from sim.verdict import RunResult
@@ -154,9 +156,10 @@ class Crew(Generic[W]):
             if taken is None:
                 raise
             self._finish(taken[0], self._failed(taken[1], error))
-        except BaseException:
+        except Exception as bug:
             if not self._is_stopped:
-                raise
+                name = "the end of a world" if taken is None else f"the run {taken[1].name}"
+                raise RuntimeError(f"a bug in {name} of spinbed") from bug
 
     def _take(self) -> Optional[Tuple[int, Plan]]:
         """The next plan that needs a world; those before it that are skipped are finished."""
@@ -166,10 +169,10 @@ class Crew(Generic[W]):
                 if taken is None:
                     return None
                 self.running[taken[0]] = (taken[1], time.monotonic())
-            skipped = self._skip(taken[1])
-            if skipped is None:
+            result = self._skip(taken[1])
+            if result is None:
                 return taken
-            self._finish(taken[0], skipped)
+            self._finish(taken[0], result)
 
     def _finish(self, index: int, result: RunResult) -> None:
         with self._lock:
@@ -177,3 +180,48 @@ class Crew(Generic[W]):
             if self._fail_fast and result.exit_status is not ExitStatus.OK:
                 self._takes_more = False
         self._done.put((index, result))
+
+
+def skipped(plan: Plan, why: str, *, reproduce: str, is_required: bool) -> RunResult:
+    """This host or world cannot do the run; with `is_required` that is a failure."""
+    result = _without_a_history(plan, reproduce, skipped=why)
+    if not is_required:
+        return result
+    return replace(
+        result,
+        as_expected=False,
+        exit_status=ExitStatus.SAFETY,
+        failure=(f"skipped, but --require: {why}", "no history: nothing was started", reproduce),
+    )
+
+
+def failed(plan: Plan, error: WorldError, *, reproduce: str) -> RunResult:
+    """The operating system failed: nothing is known about the system under test."""
+    why = str(error)
+    return replace(
+        _without_a_history(plan, reproduce, skipped=None),
+        verdict=UNKNOWN,
+        as_expected=False,
+        exit_status=ExitStatus.UNKNOWN,
+        checkers=(Result("world", UNKNOWN, why),),
+        failure=(why, "no history: the run did not end", reproduce),
+    )
+
+
+def _without_a_history(plan: Plan, reproduce: str, *, skipped: Optional[str]) -> RunResult:
+    return RunResult(
+        name=plan.name,
+        path=plan.path,
+        world="live",
+        seed=plan.seed,
+        verdict=None,
+        as_expected=None,
+        exit_status=ExitStatus.OK,
+        checkers=(),
+        expectations=(),
+        faults=(),
+        processes=(),
+        duration_ns=0,
+        reproduce=reproduce,
+        skipped=skipped,
+    )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence, TypeVar
+from typing import Callable, List, Optional, Sequence, TypeVar
 
 import cy_kernels
-from sim.abc import UNKNOWN, Result
-from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
+from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
 from sim.live.supervisor import Supervisor
 from sim.scenario.loader import discover, load
@@ -44,15 +42,9 @@ def _each(make: Callable[[T], Sequence[U]], sources: Sequence[T]) -> Sequence[U]
     return made
 
 
-def skipped(plan: Plan, *, reproduce: str) -> Optional[RunResult]:
-    """The result of a run that this host or world cannot do; None: it can."""
-    lacking = _lacking(plan)
-    return None if lacking is None else _without_a_history(plan, reproduce, skipped=lacking)
-
-
 def run(plan: Plan, world: Supervisor, *, reproduce: str, journal: Path) -> RunResult:
     """Raises WorldError where the operating system fails."""
-    from sim.live.run import run_plan  # cannot be imported without compiled kernels
+    from sim.nemesis import run_plan  # cannot be imported without compiled kernels
 
     history, duration_ns = run_plan(plan, world)
     with Journal.create(journal, history.header) as written:
@@ -60,20 +52,8 @@ def run(plan: Plan, world: Supervisor, *, reproduce: str, journal: Path) -> RunR
     return judge(plan, history, duration_ns=duration_ns, reproduce=reproduce, journal=str(journal))
 
 
-def failed(plan: Plan, error: WorldError, *, reproduce: str) -> RunResult:
-    """The operating system failed: nothing is known about the system under test."""
-    why = str(error)
-    return replace(
-        _without_a_history(plan, reproduce, skipped=None),
-        verdict=UNKNOWN,
-        as_expected=False,
-        exit_status=ExitStatus.UNKNOWN,
-        checkers=(Result("world", UNKNOWN, why),),
-        failure=(why, "no history: the run did not end", reproduce),
-    )
-
-
-def _lacking(plan: Plan) -> Optional[str]:
+def lacks(plan: Plan) -> Optional[str]:
+    """What this host or world cannot give the run: a reason to skip it."""
     if "live" not in plan.worlds:
         return f"it is for the world {' or '.join(plan.worlds)}, which is not in this version"
     kernels = cy_kernels.status()
@@ -83,9 +63,3 @@ def _lacking(plan: Plan) -> Optional[str]:
 
     missing = sorted(capability.value for capability in plan.requires - LiveWorld.capabilities)
     return f"the live world cannot {', '.join(missing)} here" if missing else None
-
-
-def _without_a_history(plan: Plan, reproduce: str, *, skipped: Optional[str]) -> RunResult:
-    nothing: Sequence[Any] = ()
-    facts = (plan.name, plan.path, "live", plan.seed, None, None, ExitStatus.OK)
-    return RunResult(*facts, nothing, nothing, nothing, nothing, 0, reproduce, skipped=skipped)

@@ -95,7 +95,6 @@ FAIL  valid    stalled-reader               seed 18446744073709551615   1 m 1 s
       writer: 7 sends timed out, and nothing accounts for them
       op 1312, +0.213 s, writer: send of message 108 failed: timeout
       spinbed run scenarios/fast/stalled_reader.toml --seed 18446744073709551615 --world live
-      journal: .spinbed/journals/stalled-reader.jsonl
 FAIL  unknown  lost                         seed 0     12 ms
       shm_open failed: ENOSPC
       no history: the run did not end

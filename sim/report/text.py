@@ -38,8 +38,6 @@ def run_line(result: RunResult, *, name_width: int) -> Text:
     elif mark == "FAIL":
         for part in failure_lines(result):
             line.append(f"\n{INDENT}{part}")
-        if result.journal is not None:
-            line.append(f"\n{INDENT}journal: {_clean(result.journal)}", style="dim")
     return line
 
 
