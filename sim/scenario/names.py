@@ -27,7 +27,7 @@ SHOWN_CHARS = 80
 
 def show(value: Any) -> str:
     """The value in one short line."""
-    text = repr(value)
+    text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 3] + "..."
 
 

@@ -80,7 +80,7 @@ def _column(
     if name not in known:
         fixed = name.split(".")[0].split("[")[0] in FIXED
         message = "cannot be swept" if fixed else f"{show(name)} names no key of this file"
-        problems.add(at, message, None if fixed else nearest(name, known))
+        problems.add(at, message, None if fixed else _nearest_key(name, known))
         return []
     spelled = [_spelled(value) for value in values]
     for index, text in enumerate(spelled):
@@ -88,6 +88,16 @@ def _column(
             problems.add((*at, index), f"{show(values[index])} is listed twice")
     lines = problems.lines
     return [(known[name], v, _line(lines, (*at, i))) for i, v in enumerate(values)]
+
+
+def _nearest_key(name: str, known: Mapping[str, Path]) -> Optional[str]:
+    """Within the same table, where that exists: "transport." in common is nothing in common."""
+    table, _, last = name.rpartition(".")
+    if table not in known:
+        return nearest(name, known)
+    siblings = [key.rpartition(".")[2] for key in known if key.rpartition(".")[0] == table]
+    near = nearest(last, siblings)
+    return near and f"{table}.{near}"
 
 
 def _line(lines: Lines, path: Path) -> int:

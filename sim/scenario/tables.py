@@ -7,7 +7,8 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from pydantic import BaseModel
 
-from sim.scenario.fault_schema import fault_models
+from sim import faults
+from sim.scenario.fault_schema import fault_models, heal_key
 from sim.scenario.lines import Path
 from sim.scenario.models import (
     Check,
@@ -57,7 +58,8 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
     )
     for path, raw in _each(keys, "process", problems):
         tables.processes.append(_one_of(ROLES, "role", "role", raw, path, problems))
-    for path, raw in _each(keys, "fault", problems):
+    for path, table in _each(keys, "fault", problems):
+        raw = _without_vain_healing(table, path, problems)
         tables.faults.append(_one_of(fault_models(), "kind", "fault", raw, path, problems))
     for path, raw in _each(keys, "check", problems):
         tables.checks.append(problems.validated(Check, raw, path))
@@ -124,6 +126,14 @@ def _one_of(
     tagged = [{**raw, tag: alias} for alias in models]
     problems.refused_by_all(zip(models.values(), tagged), path)
     return None
+
+
+def _without_vain_healing(raw: Any, path: Path, problems: Collector) -> Any:
+    kind = faults.FAULTS.get(str(raw.get("kind"))) if isinstance(raw, dict) else None
+    if kind is None or heal_key(kind) is not None or "heal_after" not in raw:
+        return raw
+    problems.add((*path, "heal_after"), f"{kind.alias} has nothing to heal")
+    return {name: value for name, value in raw.items() if name != "heal_after"}
 
 
 def _expect(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
