@@ -137,6 +137,9 @@ cdef class _Reader:
     cdef void release(self) noexcept nogil:
         pass
 
+    cdef void step_over(self) noexcept nogil:
+        """Go on to the next message and leave this one's slot unreleased: a mutant's way."""
+
     cdef u64 next_position(self) noexcept:
         return 0
 
@@ -255,7 +258,9 @@ cdef class _HeldSlot:
         else:
             note(&reader.face, FAIL_TYPE, RECEIVE_FUNCTION, RAISED_OUTCOME, reader.next_position(),
                  self.size, checksum)
-        if kind is None or mutant_of(&reader.face.ops) != NO_RELEASE_ON_RAISE:
+        if kind is not None and mutant_of(&reader.face.ops) == NO_RELEASE_ON_RAISE:
+            reader.step_over()
+        else:
             reader.release()
         reader.face.is_busy = False
         return False

@@ -120,6 +120,10 @@ cdef class FlagReader(_Reader):
         if mutant_of(&self.face.ops) != RELEASE_BEFORE_READ:
             flag_release(&self.face.ops, &self.ring)
 
+    cdef void step_over(self) noexcept nogil:
+        flag_step(&self.ring)
+        self.ring.position += 1
+
     cdef u64 next_position(self) noexcept:
         return self.ring.position
 

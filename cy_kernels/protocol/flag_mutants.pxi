@@ -6,7 +6,7 @@
 #   flag-before-reset   W:=0, fence, data, fence, W:=1, R:=0                      every model
 #   step-over-not-ready a waiter moves on to the next slot after each poll        every model
 #   release-before-read (R_i:=1, fence, data)                                     every model
-#   no-release-on-raise (R_i stays 0 when the workload raises in the slot)        every model
+#   no-release-on-raise (the reader goes on, R_i stays 0, when it raises in it)    every model
 #   no-data-fence       W:=0, fence, data, R:=0, W:=1 (no fence before W:=1)      PSO, RA; not TSO
 #
 # A nap in the window of the misplaced op lets real processes show it within a few messages; a
