@@ -97,6 +97,13 @@ def test_a_hang_is_invalid_and_names_who_waits():
     assert result.why.startswith("writer, reader: hung, nothing moved for 1.5 s")
 
 
+def test_a_run_that_outlives_its_deadline_is_invalid():
+    detail = {"why": "deadline", "waiting": ["reader"], "blocked_ns": 5}
+    result = check(BOTH, op("watch", INFO, HANG, detail=detail), *ALL_OUT)
+    assert result.result == "invalid"
+    assert result.why == "the run was not over by its deadline of 20 s; waiting: reader"
+
+
 def test_a_hang_that_is_expected_is_valid():
     assert check(BOTH, hang("reader"), *ALL_OUT, **allows("hang", "reader")).result == "valid"
     assert check(BOTH, hang("reader"), *ALL_OUT, **allows("hang", "writer")).result == "invalid"

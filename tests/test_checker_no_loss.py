@@ -16,6 +16,7 @@ from literal_history import (
 )
 
 from sim.checkers.no_loss import NoLoss
+from sim.history.history import ProcessHeader
 from sim.history.op import INFO, OVERFLOW
 
 
@@ -143,6 +144,17 @@ def test_nothing_received_is_unknown():
     assert check().result == "unknown"
     result = check(sent(0), waits("reader", 0))
     assert (result.result, result.why) == ("unknown", "nothing was received by anybody")
+
+
+def test_a_writer_without_messages_is_valid_once_every_reader_was_told():
+    silent = (
+        ProcessHeader("writer", "writer", None, None, messages=0),
+        ProcessHeader("reader", "reader", 0, None),
+    )
+    assert check(receive_fails("reader", 0, "ended"), processes=silent).result == "valid"
+    assert check(receive_fails("reader", 0, "timeout"), processes=silent).result == "unknown"
+    assert check(processes=silent).result == "unknown"
+    assert check(receive_fails("reader", 0, "ended")).result == "unknown"
 
 
 def test_an_overflow_is_unknown():

@@ -125,8 +125,13 @@ def _hangs(history: History) -> Iterable[Finding]:
         hang_class = str(detail.get("class", ""))
         if waiting and all(history.header.allows("hang", name, hang_class) for name in waiting):
             continue
-        blocked = _seconds(detail.get("blocked_ns"))
-        yield Finding(f"{', '.join(waiting) or '?'}: hung, nothing moved for {blocked}", (index,))
+        names = ", ".join(waiting) or "nobody in particular"
+        if detail.get("why") == "deadline":
+            limit = _seconds(history.header.deadline_ns)
+            why = f"the run was not over by its deadline of {limit}; waiting: {names}"
+        else:
+            why = f"{names}: hung, nothing moved for {_seconds(detail.get('blocked_ns'))}"
+        yield Finding(why, (index,))
 
 
 def _overdue(

@@ -30,6 +30,8 @@ class NoLoss:
             return unknown
         seen = traffic(history)
         if not any(op.f == RECEIVE and op.type == OK for op in history.ops):
+            if _had_nothing_to_say(history, seen):
+                return judged(self.alias, ())
             return judged(self.alias, (), [Finding("nothing was received by anybody")])
         sent = sorted(seen.delivered().union(seen.sent.ok))
         exits = _clean_exits(history)
@@ -37,6 +39,18 @@ class NoLoss:
         for reader, lives in seen.lives.items():
             findings.extend(_lost(reader, lives, sent, seen, exits))
         return judged(self.alias, findings)
+
+
+def _had_nothing_to_say(history: History, seen: Traffic) -> bool:
+    """The plan is a writer without messages, and every reader was really told so."""
+    writers = [each for each in history.header.processes if each.role == "writer"]
+    return bool(writers and seen.lives) and (
+        all(writer.messages == 0 for writer in writers)
+        and all(
+            lives and lives[-1].taken and lives[-1].taken[-1].kind == ENDED
+            for lives in seen.lives.values()
+        )
+    )
 
 
 def _restarted_without_owner(alias: str, history: History) -> Optional[Result]:
