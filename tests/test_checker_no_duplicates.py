@@ -90,6 +90,12 @@ def test_a_message_dropped_by_raising_counts_as_released():
     assert check(*lines, received("reader", 0, life=1)).result == "invalid"
 
 
+def test_a_message_dropped_by_raising_may_not_come_again():
+    lines = [sent(0, 1), received("reader", 0), receive_fails("reader", 1, "raised")]
+    result = check(*lines, received("reader", 1))
+    assert (result.result, result.ops) == ("invalid", (9, 7))
+
+
 def test_an_overflow_is_unknown():
     result = check(sent(0), received("reader", 0, 0), op("writer", INFO, OVERFLOW))
     assert result.result == "unknown"

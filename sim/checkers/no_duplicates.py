@@ -8,6 +8,7 @@ from sim.abc import Result
 from sim.checkers.deliveries import DELIVERED, Life, traffic
 from sim.checkers.finding import Finding, judged, overflowed
 from sim.history.history import History
+from sim.history.op import RAISED
 
 
 class NoDuplicates:
@@ -34,7 +35,7 @@ class NoDuplicates:
 def _within(life: Life) -> Iterable[Finding]:
     first: Dict[int, int] = {}
     for event in life.taken:
-        if event.kind != DELIVERED:
+        if event.kind not in (DELIVERED, RAISED):  # what was dropped by raising was handed out too
             continue
         if event.number in first:
             place = f"{life.reader}: incarnation {life.incarnation}"
