@@ -28,7 +28,7 @@ def quoted(text: str) -> str:
 KEYS = st.one_of(
     BARE.map(lambda text: (text, text)),
     RAW.map(lambda text: (text, quoted(text))),
-    st.text("ab #=[]{}.\"\\", max_size=5).map(lambda text: (text, f"'{text}'")),
+    st.text('ab #=[]{}."\\', max_size=5).map(lambda text: (text, f"'{text}'")),
 )
 SCALARS = st.one_of(
     st.sampled_from(
@@ -48,15 +48,17 @@ class Writer:
         self.text = ""
         self.raw: dict[Path, str] = {}
 
-    def fresh(self, table: Path) -> "tuple[Path, str]":
+    def fresh(self, table: Path) -> tuple[Path, str]:
         for _ in range(50):
             name, raw = self.draw(KEYS)
-            if (*table, name) not in self.raw:
-                self.raw[(*table, name)] = raw
-                return (*table, name), raw
+            path: Path = (*table, name)
+            if path not in self.raw:
+                self.raw[path] = raw
+                return path, raw
         name = f"k{len(self.raw)}"
-        self.raw[(*table, name)] = name
-        return (*table, name), name
+        path = (*table, name)
+        self.raw[path] = name
+        return path, name
 
     def blank(self) -> str:
         return str(self.draw(st.sampled_from(["", " ", "\t ", "  "])))

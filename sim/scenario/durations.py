@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Optional
 
 UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}
-PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,9})?(ns|us|ms|s|min)$"
+PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,9})?(ns|us|ms|s|min)$"
 DURATION_MAX_NS = 24 * 3600 * 10**9  # nobody waits longer for one scenario
 
-_SHAPE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|ms|s|min)")
-_LOOSE = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([a-zA-Z\u00b5\u03bc]*)\s*")
+_SHAPE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ns|us|ms|s|min)")
+_LOOSE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([a-zA-Z\u00b5\u03bc]*)\s*")
 _OTHER_SPELLINGS = {
     **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("msec", "millis", "millisecond", "milliseconds"), "ms"),
