@@ -293,6 +293,11 @@ BAD = {
         'kind = "kill"\ntarget = "reader:one"\nevery = "1s"\ntimes = 4 #!', "fault[0].times",
         "up to 4 deaths of 3 processes", None,
     ),
+    "too-many-injections": (
+        'target = "reader[1]"\nat = { process = "reader[1]", after_ops = 5 }\nheal_after = "1s"',
+        'target = "reader:all"\nheal_after = "1ms"\nevery = "2ms"\ntimes = 1000 #!',
+        "fault[0].times", "makes up to 3000 injections in all; at most 2000", None,
+    ),
     "restart-without-owners": (
         'kind = "cursor_ring"', 'kind = "flag_ring"\n# restart', "fault[0].kind",
         "flag_ring knows no owner", None,

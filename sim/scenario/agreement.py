@@ -17,7 +17,7 @@ from sim.scenario.problems import Collector
 from sim.scenario.tables import Process, Tables
 
 REGION_MAX_BYTES = 2**31  # what a run may take of /dev/shm
-INJECTIONS_MAX = 10_000
+INJECTIONS_MAX = 2_000  # each costs signals and evidence: more would not fit a day
 
 _INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
 
@@ -43,6 +43,8 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
             if heal_key(faults.FAULTS[table.kind]) == "restart_after":
                 message = f"{known_transport.alias} knows no owner: nobody can take a place over"
                 problems.add((*path, "kind"), message)
+    if is_crew_known:
+        _check_injections(tables.faults, crew, problems)
     _check_checks(tables, problems)
     _check_expectations(tables, crew if is_crew_known else None, problems)
 
@@ -233,6 +235,18 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
         aimed(kind, candidates[0] if candidates else "writer", parameters_of(kind, table))
     except ValueError as error:
         problems.add(path, str(error))
+
+
+def _check_injections(tables: Sequence[Any], crew: Crew, problems: Collector) -> None:
+    count = 0
+    for index, table in enumerate(tables):
+        if table is not None:
+            candidates, _, _ = candidates_of(table.target, crew)
+            count += table.times * chosen_max(table.target, len(candidates))
+        if count > INJECTIONS_MAX:
+            message = f"makes up to {count} injections in all; at most {INJECTIONS_MAX}"
+            problems.add(("fault", index, "times"), message)
+            return
 
 
 def _everybody(crew: Crew) -> Sequence[str]:
