@@ -26,18 +26,23 @@ def regions() -> frozenset:
 
 
 def holders(region: str) -> list[int]:
-    """The living processes that map a region."""
+    """The living processes that map a region, and the runner that its name tells, if it lives."""
     found = []
-    for maps in Path("/proc").glob("[0-9]*/maps"):
+    runner = region.split(".")[1:3]  # spinbed.<pid>.<start time>....
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if f"{SHARED_MEMORY}/{region}" in maps.read_text():
-                found.append(int(maps.parent.name))
+            started = (process / "stat").read_text().rpartition(")")[2].split()[19]
+            maps = (process / "maps").read_text()
         except OSError:  # it ended, or is not ours to read
             continue
+        if runner == [process.name, started] or f"{SHARED_MEMORY}/{region}" in maps:
+            found.append(int(process.name))
     return found
 
 
 def is_from_this_run(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -46,12 +51,13 @@ def is_from_this_run(pid: int) -> bool:
 
 
 def left_over(before: frozenset) -> list:
-    """New regions, without those that only processes of somebody else's run have mapped."""
+    """New regions, without those that belong to processes of somebody else's run."""
     left = []
     for region in sorted(regions() - before):
         pids = holders(region)
-        if not pids or any(is_from_this_run(pid) for pid in pids):
-            left.append(f"{region} (mapped by {pids or 'nobody'})")
+        is_ours = not pids or any(is_from_this_run(pid) for pid in pids)
+        if is_ours and region in regions():  # another run may have ended meanwhile
+            left.append(f"{region} (of processes {pids or 'that ended'})")
     return left
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import uuid
 from pathlib import Path
 
 import pytest
+
+OWN_PREFIX = "tidy."  # not "spinbed.": tests beside this one have regions of that name
 
 LEAKS = """
 import pathlib
@@ -20,13 +21,16 @@ CLEANS_UP = LEAKS + "    pathlib.Path('/dev/shm/{name}').unlink()\n"
 
 @pytest.fixture
 def region(tmp_path: Path):
-    name = f"spinbed.test-{uuid.uuid4().hex}"
+    name = f"{OWN_PREFIX}{uuid.uuid4().hex}"
     yield name
     Path("/dev/shm", name).unlink(missing_ok=True)
 
 
 def run_pytest(tmp_path: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    conftest = Path(__file__).with_name("conftest.py").read_text()
+    assert conftest.count('PREFIX = "spinbed."') == 1
+    conftest = conftest.replace('PREFIX = "spinbed."', f"PREFIX = {OWN_PREFIX!r}")
+    (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_one.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
