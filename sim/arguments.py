@@ -49,11 +49,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise SystemExit(ExitStatus.BAD_INPUT)
     command = argv[0]
     if command.startswith("-"):
-        _known_flags("spinbed", argv, parser)
+        _known_flags("", argv, parser)
     elif command not in commands:
         _refuse(f"no command {command!r}", command, commands)
     else:
-        _known_flags(command, argv[1:], commands[command])
+        _known_flags(f"{command} has ", argv[1:], commands[command])
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         _refuse(f"{command} takes no argument {unknown[0]!r}")
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _known_flags(command: str, words: Sequence[str], parser: Parser) -> None:
+def _known_flags(lead: str, words: Sequence[str], parser: Parser) -> None:
     """argparse would first complain of what is missing, though the misspelt flag is the reason."""
     flags = parser._option_string_actions
     for word in words:
@@ -72,7 +72,7 @@ def _known_flags(command: str, words: Sequence[str], parser: Parser) -> None:
             return
         flag = word.split("=", 1)[0]
         if flag.startswith("--") and flag not in flags:
-            _refuse(f"{command} has no option {flag!r}", flag, flags)
+            _refuse(f"{lead}no option {flag!r}", flag, flags)
 
 
 def _parsers() -> tuple[Parser, dict[str, Parser]]:
@@ -222,7 +222,7 @@ def version() -> str:
 
 
 def nearest(word: str, names: Iterable[str]) -> Optional[str]:
-    return next(iter(difflib.get_close_matches(word, list(names), n=1, cutoff=0.5)), None)
+    return next(iter(difflib.get_close_matches(word, list(names), n=1)), None)
 
 
 def _hint(word: str, names: Iterable[str]) -> str:

@@ -211,7 +211,7 @@ def test_json_of_a_skipped_run_says_what_the_host_lacks() -> None:
     ]
 
 
-def objects(value: Any, path: Tuple[Any, ...] = ()) -> "Iterator[Tuple[Any, ...]]":
+def objects(value: Any, path: Tuple[Any, ...] = ()) -> Iterator[Tuple[Any, ...]]:
     if isinstance(value, dict):
         yield path
         for key, item in value.items():
@@ -228,7 +228,7 @@ def at(document: Any, path: Tuple[Any, ...]) -> Any:
 
 
 DOCUMENT = json.loads(REPORTS["json"]([GREEN]))
-PATHS: "List[Tuple[Any, ...]]" = list(objects(DOCUMENT))
+PATHS: List[Tuple[Any, ...]] = list(objects(DOCUMENT))
 
 
 def test_the_schema_knows_six_kinds_of_objects() -> None:

@@ -93,7 +93,7 @@ def _shared_memory() -> Fact:
     try:
         found = os.statvfs(SHM)
     except OSError as error:
-        return Fact(str(SHM), error.strerror, "no POSIX shared memory: mount a tmpfs there")
+        return Fact(str(SHM), str(error.strerror), "no POSIX shared memory: mount a tmpfs there")
     size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
     value = f"{human_bytes(size)}, {human_bytes(free)} free"
     if not os.access(SHM, os.W_OK | os.X_OK):

@@ -48,11 +48,11 @@ class Progress:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Room for a finished run to be printed."""
-        self._finished += 1
         if self._live is None:
             yield
             return
         self._live.stop()
+        self._finished += 1
         yield
         self._live.start()
 
