@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
@@ -40,11 +39,9 @@ def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
 
     Raises WorldError where the operating system fails.
     """
-    began_ns = time.monotonic_ns()
     with open_world(plan, supervisor) as world:
         provoke(world, plan.injections)
-        history = world.finish()
-    return history, time.monotonic_ns() - began_ns
+        return world.finish(), world.now_ns() - world.began_ns
 
 
 def provoke(stage: Stage, injections: Sequence[Injection]) -> None:

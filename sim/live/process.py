@@ -55,6 +55,7 @@ class LiveProcess:
         self._notify = notify
         self._death: Optional[int] = None
         self._is_heard = True
+        self._early: Optional[Dict[str, Any]] = None  # it may be ready before we know its pid
         self.memory = ProcessMemory.create(task, records)
         self._stderr = os.memfd_create("spinbed-stderr", os.MFD_CLOEXEC)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -113,6 +114,8 @@ class LiveProcess:
         self._death = death
         self.become(STARTED)
         self._notify(self, "spawned", {"pid": pid, "start": self.task.process.start})
+        if self._early is not None:
+            self._on_ready(self._early)
 
     def on_exit(self, code: int) -> None:
         while self._is_heard:
@@ -138,9 +141,10 @@ class LiveProcess:
             self._supervisor.unlisten(self._control)
             return
         message = json.loads(received)
-        if "ready" in message:
-            self.become(READY)
-            self._notify(self, "ready", message["ready"])
+        if "ready" in message and self.state == ASKED:
+            self._early = message["ready"]
+        elif "ready" in message:
+            self._on_ready(message["ready"])
         elif "reached" in message:
             self.become(HELD)
             self._notify(self, "reached", message)
@@ -148,6 +152,10 @@ class LiveProcess:
             self._notify(self, "log", message)
         else:
             self.acknowledgements[message["ack"]] = message
+
+    def _on_ready(self, detail: Dict[str, Any]) -> None:
+        self.become(READY)
+        self._notify(self, "ready", detail)
 
     def stderr_tail(self) -> str:
         size = os.fstat(self._stderr).st_size

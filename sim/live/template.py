@@ -20,7 +20,6 @@ import multiprocessing.reduction
 import os
 import resource
 import selectors
-import signal
 import socket
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -74,9 +73,12 @@ class Template:
                     return
 
     def _obey(self) -> bool:
-        packet, fds, _, _ = socket.recv_fds(
-            self._commands, PACKET_BYTES_MAX, FDS, socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            packet, fds, _, _ = socket.recv_fds(
+                self._commands, PACKET_BYTES_MAX, FDS, socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:  # the runner went with something of ours unread
+            return False
         if not packet:
             return False
         message = json.loads(packet)
@@ -152,10 +154,10 @@ class _Passed:
 
 
 def _start(start: str, fds: List[int], own: Sequence[int]) -> Any:
-    context = multiprocessing.get_context(start)
+    context: Any = multiprocessing.get_context(start)
     foreign = own if start == "fork" else ()
     passed = [_Passed(fd) for fd in fds]
-    process = context.Process(target=_in_multiprocessing, args=(passed, foreign))  # type: ignore[attr-defined]
+    process = context.Process(target=_in_multiprocessing, args=(passed, foreign))
     environ = dict(os.environ)
     memory = ProcessMemory(os.dup(fds[1]))
     try:
@@ -171,5 +173,4 @@ def _start(start: str, fds: List[int], own: Sequence[int]) -> Any:
 
 def _in_multiprocessing(passed: Sequence[_Passed], foreign: Sequence[int]) -> None:
     control, memory, stderr = (p.fd for p in passed)
-    signal.set_wakeup_fd(-1)
     sys.exit(child.main(control, memory, stderr, foreign))

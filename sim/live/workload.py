@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 import time
 from typing import Any
 
@@ -21,10 +21,11 @@ class PlantedError(Exception):
 
 
 class Payloads:
-    """Message n: its number, 8 bytes little-endian, then a cut of a random block that n decides."""
+    """Message n: its number, 8 bytes little-endian, then a cut of a noisy block that n decides."""
 
     def __init__(self, seed: int, size_bytes_max: int) -> None:
-        self._block = random.Random(seed).randbytes(OFFSETS + size_bytes_max)
+        stream = hashlib.shake_128(seed.to_bytes(NUMBER_BYTES, "little"))
+        self._block = stream.digest(OFFSETS + size_bytes_max)
 
     def payload(self, number: int, size_bytes: int) -> bytes:
         at = number * STRIDE % OFFSETS

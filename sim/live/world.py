@@ -49,8 +49,10 @@ class LiveWorld:
         self._paused: Dict[str, LiveProcess] = {}
         self._reached: Deque[AfterOps] = deque()
         self._ops: List[Op] = []
+        self._has_news = False  # somebody has exited since `advance` last looked
         self._ended_by: Optional[str] = None  # "hang" | "deadline": the run was cut short
-        self._deadline_ns = time.monotonic_ns() + plan.deadline_ns
+        self.began_ns = time.monotonic_ns()
+        self._deadline_ns = self.began_ns + plan.deadline_ns
         self._progress = Progress(plan.stall_threshold_ns)
 
     # What the nemesis drives.
@@ -65,13 +67,17 @@ class LiveWorld:
     def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[AfterOps]:
         """Let time pass until then, or until a process is held at a trigger, which is returned, or
         until nothing more will happen by itself. `is_healing_due`: a fault that explains a
-        standstill will end by `until_ns`, so a standstill is neither a hang nor the end."""
+        standstill will end by `until_ns`, so a standstill is neither a hang nor the end; returns
+        at each exit too, for it may be the end of what there was to heal."""
         while not self._reached:
             now_ns = self.now_ns()
             if until_ns is not None and now_ns >= until_ns:
                 return None
             if is_healing_due:
                 self._progress.restart()
+                if self._has_news:
+                    self._has_news = False
+                    return None
             elif self.is_quiet:
                 return None
             if now_ns >= self._deadline_ns:
@@ -300,6 +306,7 @@ class LiveWorld:
             self._note(life.name, LOG, life.incarnation, detail=detail["log"], time_ns=at_ns)
         else:
             assert event == "exit" and life.code is not None, event
+            self._has_news = True
             if self._paused.get(life.name) is life:
                 del self._paused[life.name]
             outcome = describe_exit(life.code)

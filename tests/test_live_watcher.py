@@ -1,0 +1,162 @@
+"""However a runner ends, nothing of it is left: no process, no name."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Iterator, List, NamedTuple
+
+import pytest
+
+pytest.importorskip("cy_kernels.ring")
+
+from live_plans import SECOND, exits, plan
+
+from sim.errors import WorldError
+from sim.live.procfs import descendants, stat
+from sim.live.region import names_with, remove
+from sim.live.supervisor import Supervisor
+from sim.nemesis import run_plan
+
+WITHIN_S = 60.0  # a watchdog, not a claim
+
+RUNNER = """
+import sys, threading
+from live_plans import SECOND, plan
+from live_transports import SayWhenRunning
+from sim.live.supervisor import Supervisor
+from sim.nemesis import run_plan
+
+with Supervisor() as supervisor:
+    print(supervisor.prefix, flush=True)
+    run_plan(plan(messages=10**6, interval_ns=SECOND, start=sys.argv[1],
+                  injections=[SayWhenRunning.injection()]), supervisor)
+"""
+
+
+class Runner(NamedTuple):
+    process: subprocess.Popen[str]
+    prefix: str
+    below: List[int]  # watcher, template, participants
+
+
+def await_gone(pids: List[int], prefix: str) -> None:
+    """Each pid by its pidfd, then the names: the watcher unlinks before it exits."""
+    deadline_s = time.monotonic() + WITHIN_S
+    with selectors.DefaultSelector() as selector:
+        for pid in pids:
+            try:
+                selector.register(os.pidfd_open(pid), selectors.EVENT_READ)
+            except ProcessLookupError:
+                pass
+        while selector.get_map():
+            ended = selector.select(max(0.0, deadline_s - time.monotonic()))
+            assert ended, f"still there: {[pid for pid in pids if stat(pid)]}"
+            for key, _ in ended:
+                selector.unregister(key.fd)
+                os.close(key.fd)
+    assert names_with(prefix) == []
+
+
+@pytest.fixture(params=["template", "spawn", "forkserver"])
+def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
+    """A runner in a process of its own, in the middle of a run."""
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, request.param],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, sys.path)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    prefix = process.stdout.readline().strip()
+    assert process.stdout.readline() == "running\n"
+    below = list(descendants(process.pid))
+    assert len(below) >= 5  # watcher, template, writer, two readers
+    assert names_with(prefix) != []
+    yield Runner(process, prefix, below)
+    process.kill()
+    process.communicate()
+    remove(prefix)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGSEGV])
+def test_nothing_outlives_a_runner_that_gets(runner, number):
+    runner.process.send_signal(number)
+    runner.process.communicate(timeout=WITHIN_S)
+    assert runner.process.returncode == -number
+    await_gone(runner.below, runner.prefix)
+
+
+def test_a_ctrl_c_in_the_terminal_is_the_runners_alone(runner):
+    """The watcher has a session of its own, and ignores what a terminal may send it."""
+    watcher = next(pid for pid in runner.below if stat(pid).parent == runner.process.pid)
+    assert os.getsid(watcher) == watcher != os.getsid(runner.process.pid)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        os.kill(watcher, number)
+    runner.process.kill()
+    await_gone(runner.below, runner.prefix)
+
+
+def test_stopped_participants_go_too(runner):
+    leaves = set(runner.below) - {stat(pid).parent for pid in runner.below}
+    for pid in leaves:
+        os.kill(pid, signal.SIGSTOP)
+    runner.process.kill()
+    await_gone(runner.below, runner.prefix)
+
+
+def test_a_killed_watcher_takes_everybody_along_and_the_runner_says_so():
+    with Supervisor() as supervisor:
+        below = list(descendants(supervisor._watcher.pid))
+        assert below
+        supervisor._watcher.kill()
+        with pytest.raises(WorldError, match="watcher failed|template failed"):
+            run_plan(plan(messages=100, interval_ns=SECOND), supervisor)
+        prefix = supervisor.prefix
+    await_gone(below, prefix)
+
+
+def test_a_killed_template_is_an_error_of_the_world():
+    with Supervisor() as supervisor:
+        (template,) = descendants(supervisor._watcher.pid)
+        os.kill(template, signal.SIGKILL)
+        with pytest.raises(WorldError, match="SIGKILL|template"):
+            run_plan(plan(messages=100, interval_ns=SECOND), supervisor)
+        prefix = supervisor.prefix
+    await_gone([template], prefix)
+
+
+def test_leaving_the_block_ends_watcher_and_template():
+    with Supervisor() as supervisor:
+        pids = [supervisor._watcher.pid, *descendants(supervisor._watcher.pid)]
+        assert len(pids) == 2
+        history, _ = run_plan(plan(messages=5), supervisor)
+        assert exits(history)["writer"] == ["0"]
+    assert [pid for pid in pids if stat(pid) is not None] == []
+
+
+def test_a_supervisor_leaves_no_descriptor_behind():
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        with Supervisor() as supervisor:
+            for start in ("template", "fork"):
+                run_plan(plan(messages=5, start=start), supervisor)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_template_keeps_no_descriptor_of_a_run():
+    with Supervisor() as supervisor:
+        (template,) = descendants(supervisor._watcher.pid)
+        run_plan(plan(messages=5), supervisor)
+        before = len(os.listdir(f"/proc/{template}/fd"))
+        for start in ("template", "fork", "spawn"):
+            run_plan(plan(messages=5, start=start), supervisor)
+        # Starting by "spawn" brings the standard library's resource tracker: one pipe.
+        assert len(os.listdir(f"/proc/{template}/fd")) <= before + 1
