@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Iterator
 
+import cy_kernels
 import pytest
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -13,8 +14,22 @@ PREFIX = "spinbed."
 # Inherited by everything that the tests start: tells our left-overs from another run's regions.
 MARK = "SPINBED_TEST_RUN"
 
+# Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
+NEED_KERNELS = [
+    *("test_cursor_ring.py", "test_flag_layout.py", "test_op_sets.py", "test_recorder.py"),
+    *("test_ring.py", "test_stubs.py", "test_wait_strategies.py"),
+    *("test_scenarios_negative.py", "test_scenarios_suite.py"),
+]
+IS_PURE = cy_kernels.status().kind == "pure"
+collect_ignore = NEED_KERNELS if IS_PURE else []
+
 _before = pytest.StashKey[frozenset]()
 _left = pytest.StashKey[list]()
+
+
+def pytest_report_header() -> list[str]:
+    left_out = [f"left out without kernels: {' '.join(NEED_KERNELS)}"] if IS_PURE else []
+    return [f"kernels: {cy_kernels.status()}", *left_out]
 
 
 def is_xdist_worker(config: pytest.Config) -> bool:
