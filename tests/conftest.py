@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Iterator
 
-import cy_kernels
 import pytest
+
+import cy_kernels
 
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "spinbed."
