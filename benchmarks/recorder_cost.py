@@ -72,7 +72,7 @@ def _memory(size_bytes: int) -> memoryview:
 
 def _pair_ns(size_bytes: int, recorders: Optional[Dict[str, memoryview]]) -> float:
     """Mean ns of sending and receiving one message."""
-    geometry = {"slots": SLOTS, "slot_bytes": SLOT_BYTES, "readers": 1}
+    geometry: Dict[str, Any] = {"slots": SLOTS, "slot_bytes": SLOT_BYTES, "readers": 1}
     region = _memory(ring.cursor_region_bytes(**geometry))
     ring.cursor_format(region, **geometry)
     if recorders is not None:

@@ -57,6 +57,11 @@ def test_every_file_tells_its_story_in_one_line(path: Path) -> None:
     assert "\n" not in story
 
 
+def test_the_read_me_shows_a_scenario_as_it_is() -> None:
+    shown = (SCENARIOS / "fast" / "stalled_reader.toml").read_text(encoding="utf-8")
+    assert f"```toml\n{shown}```" in (SCENARIOS.parent / "README.md").read_text(encoding="utf-8")
+
+
 def test_smoke_runs_green_and_leaves_nothing_in_dev_shm(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sim.cli", "run", str(SCENARIOS / "smoke")]
     with subprocess.Popen(
