@@ -28,7 +28,7 @@ cdef class _Writer:
         return ""
 
     def send(self, payload, i64 deadline_ns=-1):
-        """Send one message; its position. Raises ValueError, RingTimeout, RingClosed, RingFenced."""
+        """Send one message; its position. See the stub for what it raises."""
         cdef Py_buffer view
         cdef u64 position, checksum = 0
         cdef u32 size
@@ -41,7 +41,8 @@ cdef class _Writer:
             raise
         try:
             if <u64>view.len > self.largest:
-                raise ValueError(f"a message of {view.len} bytes does not fit: at most {self.largest}")
+                raise ValueError(
+                    f"a message of {view.len} bytes does not fit: at most {self.largest}")
             size = <u32>view.len
             position = self.next_position()
             if self.face.recorder != NULL:
@@ -55,7 +56,8 @@ cdef class _Writer:
                 note(&self.face, FAIL_TYPE, SEND_FUNCTION, ERROR_OUTCOME, position, size, checksum)
                 raise
             if reason != READY:
-                note(&self.face, FAIL_TYPE, SEND_FUNCTION, outcome_of(reason), position, size, checksum)
+                note(&self.face, FAIL_TYPE, SEND_FUNCTION, outcome_of(reason), position, size,
+                     checksum)
                 raise error_of(reason, position, self.waiting_for())
             self.write(<const u8*>view.buf, size)
             note(&self.face, OK_TYPE, SEND_FUNCTION, NO_OUTCOME, position, size, checksum)

@@ -9,7 +9,7 @@ cdef u64 cursor_stride(u64 slot_bytes) noexcept:
 
 
 def cursor_region_bytes(*, slots, slot_bytes, readers):
-    """Bytes of a region: header page, reader lines, slots. Raises ValueError for impossible values."""
+    """Bytes of a region: header page, reader lines, slots. Raises ValueError out of bounds."""
     checked_geometry(slots, slot_bytes, readers, 0)
     return HEADER_PAGE + READER_LINES_BYTES + slots * cursor_stride(slot_bytes)
 
@@ -41,7 +41,7 @@ cdef object busy_error(str place, u64 owner):
 
 
 cdef bint is_dead(RegionHeader* header, u64 owner):
-    """Proven dead, that is: never for an owner of another pid namespace, whose pids we can't see."""
+    """Proven dead: never for an owner of another pid namespace, whose pids we can't see."""
     return header.pid_namespace == pid_namespace() and is_proven_dead(owner)
 
 
@@ -125,7 +125,8 @@ cdef class CursorWriter(_Writer):
             if owner == 0:
                 who = "never attached"
             else:
-                who = f"pid {pid_of(owner)}" + (", dead" if is_dead(self.ring.header, owner) else "")
+                dead = ", dead" if is_dead(self.ring.header, owner) else ""
+                who = f"pid {pid_of(owner)}{dead}"
             laggards.append(f"rank {rank} ({who}) at {self.ring.lines[rank].position}")
         return "a free slot behind " + (", ".join(laggards) or "nobody")
 
@@ -204,7 +205,8 @@ def cursor_describe(buffer):
         lines = <ReaderLine*>(<u8*>view.buf + HEADER_PAGE)
         state = describe_header(header)
         state["writer"] = describe_place(
-            header.writer_owner, header.writer_position, header.writer_heartbeat_ns, header.takeovers)
+            header.writer_owner, header.writer_position, header.writer_heartbeat_ns,
+            header.takeovers)
         state["reader"] = [
             describe_place(lines[rank].owner, lines[rank].position, lines[rank].heartbeat_ns,
                            lines[rank].takeovers)

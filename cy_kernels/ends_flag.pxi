@@ -21,7 +21,8 @@ cdef int flag_open(
         raise ValueError(f"order {order!r} is not fenced or as_shipped")
     if mutant is not None:
         if mutant not in MUTANTS:
-            raise ValueError(f"mutant {mutant!r} is not one of this build's: {', '.join(MUTANTS) or 'none'}")
+            known = ", ".join(MUTANTS) or "none"
+            raise ValueError(f"mutant {mutant!r} is not one of this build's: {known}")
         if order != "fenced":
             raise ValueError("mutants act on the fenced order")
         chosen = 1 + MUTANTS.index(mutant)

@@ -1,5 +1,5 @@
-# What stands between an end and its memory: the region, checked and held, the recorder beside it, and
-# the words for how an operation ended.
+# What stands between an end and its memory: the region, checked and held, the recorder beside it,
+# and the words for how an operation ended.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -103,7 +103,8 @@ cdef int check_region(Py_buffer* view, u32 kind, object geometry) except -1:
     if not header.is_ready:
         raise RingMismatch("the region is not formatted to its end: its creator died or is at it")
     if header.kind != kind:
-        raise RingMismatch(f"kind is {_KIND_NAMES.get(header.kind, header.kind)}, asked for {_KIND_NAMES[kind]}")
+        found_kind = _KIND_NAMES.get(header.kind, header.kind)
+        raise RingMismatch(f"kind is {found_kind}, asked for {_KIND_NAMES[kind]}")
     found = {"slots": header.slots, "slot_bytes": header.slot_bytes, "readers": header.readers}
     for name, asked in geometry.items():
         if found[name] != asked:
@@ -162,7 +163,9 @@ cdef extern from *:
     void publish_ready "sb_publish_ready"(RegionHeader* header) noexcept nogil
 
 
-cdef inline void start_waiter(Face* face, Waiter* w, u32* event, u32* parked, i64 deadline_ns) noexcept:
+cdef inline void start_waiter(
+    Face* face, Waiter* w, u32* event, u32* parked, i64 deadline_ns
+) noexcept:
     memset(w, 0, sizeof(Waiter))
     w.strategy = face.strategy
     w.event = event
@@ -170,7 +173,9 @@ cdef inline void start_waiter(Face* face, Waiter* w, u32* event, u32* parked, i6
     w.deadline_ns = INT64_MAX if deadline_ns < 0 else deadline_ns
 
 
-cdef inline void note(Face* face, int type, int function, int outcome, u64 position, u32 size, u64 checksum) noexcept:
+cdef inline void note(
+    Face* face, int type, int function, int outcome, u64 position, u32 size, u64 checksum
+) noexcept:
     if face.recorder != NULL:
         append_record(face.recorder, type, function, outcome, position, size, checksum)
 

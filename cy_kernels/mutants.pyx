@@ -1,4 +1,4 @@
-"""flag_ring with known bugs that can be switched on by name, from the same sources as the product."""
+"""flag_ring with known bugs to be switched on by name, from the same sources as the product."""
 
 include "ops_list.pxi"
 include "ops_real.pxi"

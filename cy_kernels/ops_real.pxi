@@ -41,10 +41,12 @@ cdef extern from *:
     #endif
 
     static inline int sb_cas32(uint32_t *p, uint32_t expected, uint32_t desired) {
-        return __atomic_compare_exchange_n(p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        return __atomic_compare_exchange_n(
+            p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
     static inline int sb_cas64(uint64_t *p, uint64_t expected, uint64_t desired) {
-        return __atomic_compare_exchange_n(p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        return __atomic_compare_exchange_n(
+            p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
     #define cas32(ops, site, p, expected, desired) sb_cas32((p), (expected), (desired))
     #define cas64(ops, site, p, expected, desired) sb_cas64((p), (expected), (desired))
@@ -57,16 +59,18 @@ cdef extern from *:
     }
 
     /* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time-out (futex(2)), and the word is
-       not FUTEX_PRIVATE: it is shared between processes. 0 woken or changed, 1 time-out, 2 signal. */
+       not FUTEX_PRIVATE, as processes share it. 0 woken or changed, 1 time-out, 2 signal. */
     static inline int sb_futex_wait(uint32_t *p, uint32_t seen, int64_t deadline_ns) {
         struct timespec ts, *until = NULL;
         if (deadline_ns != INT64_MAX) { ts = sb_timespec(deadline_ns); until = &ts; }
-        if (syscall(SYS_futex, p, FUTEX_WAIT_BITSET, seen, until, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
-            return 0;
+        long woken = syscall(
+            SYS_futex, p, FUTEX_WAIT_BITSET, seen, until, NULL, FUTEX_BITSET_MATCH_ANY);
+        if (woken == 0) return 0;
         return errno == ETIMEDOUT ? 1 : errno == EINTR ? 2 : 0;
     }
     #define futex_wait(ops, site, p, seen, deadline_ns) sb_futex_wait((p), (seen), (deadline_ns))
-    #define futex_wake(ops, site, p) ((void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
+    #define futex_wake(ops, site, p) \\
+        ((void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
 
     /* Sleeps until `until_ns`; 0 slept, 2 signal. */
     static inline int sb_nap(int64_t until_ns) {

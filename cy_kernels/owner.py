@@ -1,4 +1,4 @@
-"""Who owns a place in a ring: pid and start time in one word, and the proof that such a one is dead.
+"""Who owns a place in a ring: pid and start time in one word, and the proof that it is dead.
 
 A start time distinguishes a process from a later one with the same pid (proc_pid_stat(5), field 22,
 clock ticks since boot). 22 bits hold every Linux pid (pid_max is at most 2^22), 42 bits hold 1,390

@@ -6,7 +6,7 @@ HEADER_BYTES: int
 RECORD_BYTES: int  # 32
 TYPES: Tuple[str, ...]  # index = code in the record: ("invoke", "ok", "fail", "info")
 FUNCTIONS: Tuple[str, ...]  # ("send", "receive")
-OUTCOMES: Tuple[Optional[str], ...]  # (None, "timeout", "ended", "closed", "raised", "evicted", "fenced", "error")
+OUTCOMES: Tuple[Optional[str], ...]  # (None, "timeout", "ended", ...), as in sim.history.op
 
 def counter_is_constant() -> bool:
     """True where the CPU's counter runs at one rate on all cores: stamps are then taken with it."""

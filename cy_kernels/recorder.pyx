@@ -51,7 +51,7 @@ cdef void clock_pair(u64* stamp, i64* ns) noexcept:
 
 
 def counter_is_constant():
-    """True where the CPU's counter runs at one rate on all cores, so that stamps can be turned into ns."""
+    """True where the CPU's counter runs at one rate on all cores: stamps can be turned into ns."""
     if not HAS_COUNTER:
         return False
     try:
@@ -70,13 +70,14 @@ _IS_CONSTANT = counter_is_constant()
 
 
 def format_recorder(buffer, records):
-    """Make a buffer an empty recorder; stamps the clock pair that the first record is measured from."""
+    """Make a buffer an empty recorder, and stamp the clock pair that its stamps start from."""
     cdef Py_buffer view
     cdef RecorderHeader* header
     PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
     try:
         if view.len < recorder_bytes(records):
-            raise ValueError(f"{records} records need {recorder_bytes(records)} bytes, not {view.len}")
+            raise ValueError(
+                f"{records} records need {recorder_bytes(records)} bytes, not {view.len}")
         header = <RecorderHeader*>view.buf
         memset(header, 0, sizeof(RecorderHeader))
         header.capacity = records
@@ -108,7 +109,7 @@ def last_is_invoke(buffer):
         records = load_count(header)
         if records == 0:
             return False
-        return (<RecordLine*>(<u8*>header + sizeof(RecorderHeader)))[records - 1].type == INVOKE_TYPE
+        return first_record(header)[records - 1].type == INVOKE_TYPE
     finally:
         PyBuffer_Release(&view)
 
@@ -139,10 +140,11 @@ def records(buffer, u64 start=0):
         total = min(load_count(header), header.capacity)
         if sizeof(RecorderHeader) + total * sizeof(RecordLine) > <u64>view.len:
             raise ValueError(f"{total} records do not lie in a buffer of {view.len} bytes")
-        all_records = <RecordLine*>(<u8*>header + sizeof(RecorderHeader))
+        all_records = first_record(header)
         if header.stamps_are_tsc:
             clock_pair(&now_stamp, &now_ns)
-            ns_per_tick = <double>(now_ns - header.first_ns) / <double>(now_stamp - header.first_stamp)
+            ns_per_tick = <double>(now_ns - header.first_ns)
+            ns_per_tick /= <double>(now_stamp - header.first_stamp)
         for index in range(start, total):
             record = &all_records[index]
             if header.stamps_are_tsc:
@@ -165,8 +167,8 @@ def append(buffer, str type, str f, u64 position, u32 size_bytes, u64 checksum, 
     cdef int outcome_code = OUTCOMES.index(outcome)
     PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
     try:
-        append_record(header_of(&view), type_code, function_code, outcome_code, position, size_bytes,
-                      checksum)
+        append_record(header_of(&view), type_code, function_code, outcome_code, position,
+                      size_bytes, checksum)
     finally:
         PyBuffer_Release(&view)
 

@@ -1,4 +1,4 @@
-# Appending to a flight recorder: inline, so that it costs a few ns and needs no call across modules.
+# Appending to a flight recorder: inline, so that it costs a few ns and no call across modules.
 #
 # Stamps are the CPU's own counter where it is constant (x86 TSC, aarch64 CNTVCT), turned into ns
 # when the memory is drained. The counter is not ordered against other instructions: records are in
@@ -77,15 +77,20 @@ cdef enum:  # Record.outcome
     ERROR_OUTCOME = 7
 
 
+cdef inline RecordLine* first_record(RecorderHeader* header) noexcept nogil:
+    return <RecordLine*>(<u8*>header + sizeof(RecorderHeader))
+
+
 cdef inline void append_record(
-    RecorderHeader* header, int type, int function, int outcome, u64 position, u32 size, u64 checksum
+    RecorderHeader* header, int type, int function, int outcome, u64 position, u32 size,
+    u64 checksum
 ) noexcept nogil:
     cdef RecordLine* record
     cdef u64 index = header.count
     if index >= header.capacity:
         header.overflowed = 1
         return
-    record = <RecordLine*>(<u8*>header + sizeof(RecorderHeader)) + index
+    record = first_record(header) + index
     record.stamp = take_stamp(header)
     record.position = position
     record.checksum = checksum
@@ -99,7 +104,8 @@ cdef inline void append_record(
 
 cdef extern from *:
     """
-    #define sb_publish_count(header, value) __atomic_store_n(&(header)->count, (value), __ATOMIC_RELEASE)
+    #define sb_publish_count(header, value) \\
+        __atomic_store_n(&(header)->count, (value), __ATOMIC_RELEASE)
     #define sb_load_count(header) __atomic_load_n(&(header)->count, __ATOMIC_ACQUIRE)
     """
     void publish_count "sb_publish_count"(RecorderHeader* header, u64 value) noexcept nogil

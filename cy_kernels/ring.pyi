@@ -16,7 +16,7 @@ STEPS: Tuple[Tuple[int, str], ...]  # the step table: (number, "cursor.send.comm
 class Step(enum.IntEnum): ...
 
 def flag_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
-    """Bytes of a region. Raises ValueError for a geometry out of bounds, naming value and bounds."""
+    """Bytes of a region. Raises ValueError out of bounds, naming value and bounds."""
 
 def flag_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
     """Make a zeroed buffer an empty flag_ring."""
@@ -25,7 +25,7 @@ def flag_describe(buffer: Buffer) -> "dict[str, Any]":
     """The region decoded, for evidence. Writes nothing. Raises RingMismatch."""
 
 def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
-    """Bytes of a region. Raises ValueError for a geometry out of bounds, naming value and bounds."""
+    """Bytes of a region. Raises ValueError out of bounds, naming value and bounds."""
 
 def cursor_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
     """Make a zeroed buffer an empty cursor_ring."""

@@ -1,4 +1,4 @@
-"""The two rings over mapped memory: the protocol sources on real atomics, behind ends for Python."""
+"""The two rings over mapped memory: the protocol on real atomics, behind ends for Python."""
 
 include "ops_list.pxi"
 include "ops_real.pxi"

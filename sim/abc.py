@@ -71,7 +71,9 @@ class World(Protocol):
     def await_state(self, process: str, state: str, *, within_ns: int) -> str:
         """Wait until the state starts with `state`, or the time is over; the state seen last."""
 
-    def acknowledged(self, process: str, what: str, *, within_ns: int) -> Optional[Mapping[str, Any]]:
+    def acknowledged(
+        self, process: str, what: str, *, within_ns: int
+    ) -> Optional[Mapping[str, Any]]:
         """What the process itself reported of a command ("slow", "raise_in_read"), or None."""
 
     def region_size_bytes(self) -> Optional[int]:

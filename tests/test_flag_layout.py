@@ -1,4 +1,4 @@
-"""flag_ring's bytes are those of the queue it reproduces: checked by a reader of our own in Python."""
+"""flag_ring's bytes are those of the queue it reproduces: checked by plain Python code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol is one source over named ops: here it is compiled over a second op set and traced."""
+"""The protocol is one source over named ops: here compiled over a second op set and traced."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def test_every_build_has_the_same_step_table(tracing: ModuleType) -> None:
 
 
 SENT = {
-    ("none", False): "clear_written copy_header copy_payload reset_read_flag data_fence set_written",
+    ("none", False): "clear_written copy_header copy_payload reset_read_flag data_fence"
+    " set_written",
     ("none", True): "acquire clear_written clear_fence copy_header copy_payload reset_read_flag"
     " data_fence set_written",
     ("flag-before-data", True): "acquire clear_written clear_fence reset_read_flag data_fence"
@@ -94,7 +95,8 @@ def test_cursor_ring_commits_after_the_payload_and_counts_after_the_commit(
 ) -> None:
     sent, received, payload = tracing.cursor_message()
     assert payload == b"hello"
-    assert stores(sent) == "store_length copy_payload commit store_position fence load_parked".split()
+    order = "store_length copy_payload commit store_position fence load_parked"
+    assert stores(sent) == order.split()
     assert stores(received) == "load_length copy_payload release fence load_parked".split()
 
 

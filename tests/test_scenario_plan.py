@@ -250,7 +250,8 @@ def test_after_ops_counts_the_ops_of_the_target_unless_another_is_named(tmp_path
         *(AfterOps(f"reader[{index}]", 3) for index in range(5)),
         AfterOps("reader[2]", 9),
     ]
-    assert plan.injections[-1].fault == FAULTS["slow"](target="writer", per_op_ns=2 * MS)  # type: ignore[call-arg]
+    slow = FAULTS["slow"](target="writer", per_op_ns=2 * MS)  # type: ignore[call-arg]
+    assert plan.injections[-1].fault == slow
 
 
 def test_restart_after_is_when_a_restart_heals(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ cdef inline u64 cursor_minimum(Ops* ops, CursorRing* ring) noexcept nogil:
 
 
 cdef inline int cursor_poll_writable(Ops* ops, CursorRing* ring) noexcept nogil:
-    if load32(ops, Step.CURSOR__SEND__POLL_SHUTDOWN, &ring.header.shutdown, RELAXED) == CLOSED_STATE:
+    cdef u32 state = load32(
+        ops, Step.CURSOR__SEND__POLL_SHUTDOWN, &ring.header.shutdown, RELAXED)
+    if state == CLOSED_STATE:
         return CLOSED
     if ring.position - ring.minimum < ring.slots:
         return READY
@@ -100,7 +102,9 @@ cdef inline int cursor_await_writable(Ops* ops, CursorRing* ring, Waiter* w) noe
 
 
 # Call when writable.
-cdef inline void cursor_write(Ops* ops, CursorRing* ring, const u8* payload, u32 size) noexcept nogil:
+cdef inline void cursor_write(
+    Ops* ops, CursorRing* ring, const u8* payload, u32 size
+) noexcept nogil:
     cdef SlotHeader* slot = cursor_slot(ring)
     store32(ops, Step.CURSOR__SEND__STORE_LENGTH, &slot.length, size, RELAXED)
     copy(ops, Step.CURSOR__SEND__COPY_PAYLOAD, cursor_payload(ring), payload, size)
@@ -108,7 +112,8 @@ cdef inline void cursor_write(Ops* ops, CursorRing* ring, const u8* payload, u32
     store64(ops, Step.CURSOR__SEND__COMMIT, &slot.sequence, ring.position + 1, RELEASE)
     cursor_step(ring)
     # Only takeover and evidence read it; release, so that it never runs ahead of the commit.
-    store64(ops, Step.CURSOR__SEND__STORE_POSITION, &ring.header.writer_position, ring.position, RELEASE)
+    store64(ops, Step.CURSOR__SEND__STORE_POSITION, &ring.header.writer_position, ring.position,
+            RELEASE)
     fence(ops, Step.CURSOR__SEND__FENCE, SEQ_CST)  # the waker's fence of wait_park.pxi
     if load32(ops, Step.CURSOR__SEND__LOAD_PARKED, &ring.header.data_parked, RELAXED) != 0:
         wake_readers(ops, ring.header)
@@ -116,10 +121,12 @@ cdef inline void cursor_write(Ops* ops, CursorRing* ring, const u8* payload, u32
 
 cdef inline int cursor_poll_readable(Ops* ops, CursorRing* ring) noexcept nogil:
     cdef u64 sequence
-    cdef u32 state = load32(ops, Step.CURSOR__RECEIVE__POLL_SHUTDOWN, &ring.header.shutdown, ACQUIRE)
+    cdef u32 state = load32(
+        ops, Step.CURSOR__RECEIVE__POLL_SHUTDOWN, &ring.header.shutdown, ACQUIRE)
     if state == CLOSED_STATE:
         return CLOSED
-    sequence = load64(ops, Step.CURSOR__RECEIVE__POLL_SEQUENCE, &cursor_slot(ring).sequence, ACQUIRE)
+    sequence = load64(
+        ops, Step.CURSOR__RECEIVE__POLL_SEQUENCE, &cursor_slot(ring).sequence, ACQUIRE)
     if sequence == ring.position + 1:
         return READY
     if sequence > ring.position + 1:
@@ -154,7 +161,8 @@ cdef inline void cursor_read(Ops* ops, CursorRing* ring, u8* to, u32 size) noexc
 cdef inline void cursor_release(Ops* ops, CursorRing* ring) noexcept nogil:
     cursor_step(ring)
     # Pairs with the acquire in cursor_minimum.
-    store64(ops, Step.CURSOR__RECEIVE__RELEASE, &ring.lines[ring.rank].position, ring.position, RELEASE)
+    store64(ops, Step.CURSOR__RECEIVE__RELEASE, &ring.lines[ring.rank].position, ring.position,
+            RELEASE)
     fence(ops, Step.CURSOR__RECEIVE__FENCE, SEQ_CST)
     if load32(ops, Step.CURSOR__RECEIVE__LOAD_PARKED, &ring.header.space_parked, RELAXED) != 0:
         wake_writer(ops, ring.header)
@@ -163,7 +171,8 @@ cdef inline void cursor_release(Ops* ops, CursorRing* ring) noexcept nogil:
 # Take the writer's place from `previous` (0: nobody's, else proven dead); False: somebody else did.
 cdef inline bint cursor_claim_writer(Ops* ops, CursorRing* ring, u64 previous) noexcept nogil:
     cdef u64 position, scanned
-    if not cas64(ops, Step.CURSOR__TAKEOVER__CLAIM_WRITER, &ring.header.writer_owner, previous, ring.me):
+    if not cas64(
+            ops, Step.CURSOR__TAKEOVER__CLAIM_WRITER, &ring.header.writer_owner, previous, ring.me):
         return False
     position = load64(
         ops, Step.CURSOR__TAKEOVER__LOAD_WRITER_POSITION, &ring.header.writer_position, ACQUIRE)
@@ -188,7 +197,8 @@ cdef inline bint cursor_claim_reader(Ops* ops, CursorRing* ring, u64 previous) n
     cdef ReaderLine* line = &ring.lines[ring.rank]
     if not cas64(ops, Step.CURSOR__TAKEOVER__CLAIM_READER, &line.owner, previous, ring.me):
         return False
-    ring.position = load64(ops, Step.CURSOR__TAKEOVER__LOAD_READER_POSITION, &line.position, ACQUIRE)
+    ring.position = load64(
+        ops, Step.CURSOR__TAKEOVER__LOAD_READER_POSITION, &line.position, ACQUIRE)
     ring.index = ring.position % ring.slots
     if previous != 0:
         add64(ops, Step.CURSOR__TAKEOVER__COUNT, &line.takeovers, 1)
@@ -207,5 +217,6 @@ cdef inline void cursor_detach_writer(Ops* ops, CursorRing* ring) noexcept nogil
 
 
 cdef inline void cursor_detach_reader(Ops* ops, CursorRing* ring) noexcept nogil:
-    cas64(ops, Step.CURSOR__DETACH__RELEASE_READER, &ring.lines[ring.rank].owner, ring.me, OWNER_DETACHED)
+    cas64(ops, Step.CURSOR__DETACH__RELEASE_READER, &ring.lines[ring.rank].owner, ring.me,
+          OWNER_DETACHED)
     wake_writer(ops, ring.header)

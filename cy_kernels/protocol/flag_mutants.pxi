@@ -30,7 +30,9 @@ cdef inline void flag_window(Ops* ops, int site) noexcept nogil:
     nap(ops, site, now(ops, site) + WINDOW_NS)
 
 
-cdef inline void flag_write_half_by_half(Ops* ops, FlagRing* ring, const u8* payload, u32 size) noexcept nogil:
+cdef inline void flag_write_half_by_half(
+    Ops* ops, FlagRing* ring, const u8* payload, u32 size
+) noexcept nogil:
     cdef u8 frame[FLAG_MESSAGE_HEADER]
     cdef u32 half = size // 2
     flag_frame(frame, size)
@@ -41,7 +43,9 @@ cdef inline void flag_write_half_by_half(Ops* ops, FlagRing* ring, const u8* pay
          payload + half, size - half)
 
 
-cdef inline void flag_write_mutant(Ops* ops, FlagRing* ring, const u8* payload, u32 size) noexcept nogil:
+cdef inline void flag_write_mutant(
+    Ops* ops, FlagRing* ring, const u8* payload, u32 size
+) noexcept nogil:
     cdef int mutant = mutant_of(ops)
     cdef u8* written = flag_metadata(ring)
     if mutant == RESET_BEFORE_DATA:

@@ -2,7 +2,7 @@
 # shared-memory queue (shm_broadcast.ShmRingBuffer), byte for byte.
 #
 #   behind the header page:  slots x chunk_bytes of chunks, then slots x (1 + readers) of metadata
-#   chunk:     byte 0: overflow (0 here) | 2: buffer count, big-endian | 4: length, big-endian | bytes
+#   chunk:     overflow (1 byte, 0 here) | buffer count (2, big-endian) | length (4, same) | data
 #   metadata:  byte 0: written flag W | bytes 1..n: read flags R_i
 #
 #   state    W  R          reader i           writer
@@ -82,7 +82,9 @@ cdef inline void flag_frame(u8* frame, u32 length) noexcept nogil:
     frame[6] = <u8>length
 
 
-cdef inline void flag_write_chunk(Ops* ops, FlagRing* ring, const u8* payload, u32 size) noexcept nogil:
+cdef inline void flag_write_chunk(
+    Ops* ops, FlagRing* ring, const u8* payload, u32 size
+) noexcept nogil:
     cdef u8 frame[FLAG_MESSAGE_HEADER]
     flag_frame(frame, size)
     copy(ops, Step.FLAG__SEND__COPY_HEADER, flag_chunk(ring), frame, FLAG_MESSAGE_HEADER)

@@ -1,4 +1,4 @@
-"""The protocol sources over a second op set: plain memory, one thread, every op's step written down."""
+"""The protocol over a second op set: plain memory, one thread, every op's step written down."""
 
 from libc.stdint cimport INT64_MAX
 from libc.string cimport memcpy, memset
