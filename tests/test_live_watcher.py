@@ -133,6 +133,41 @@ def test_a_killed_template_is_an_error_of_the_world():
     await_gone([template], prefix)
 
 
+def test_a_child_that_the_runner_forked_does_not_keep_the_dead_runners_world_alive():
+    """The fork holds every descriptor that the runner had, and lives on after it."""
+    code = (
+        "import os, signal\n"
+        "from sim.live.supervisor import Supervisor\n"
+        "with Supervisor() as supervisor:\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        signal.pause()\n"
+        "    print(supervisor._watcher.pid, child, flush=True)\n"
+        "    signal.pause()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    runner = subprocess.Popen(
+        [sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True
+    )
+    assert runner.stdout is not None
+    watcher, child = map(int, runner.stdout.readline().split())
+    below = [watcher, *descendants(watcher)]
+    runner.kill()
+    runner.wait()
+    try:
+        await_gone(below, f"/spinbed.{runner.pid}.")
+        assert stat(child) is not None
+    finally:
+        os.kill(child, signal.SIGKILL)
+        runner.stdout.close()
+
+
+def test_abort_after_the_end_is_a_no_op():
+    with Supervisor() as supervisor:
+        pass
+    supervisor.abort()
+
+
 def test_leaving_the_block_ends_watcher_and_template():
     with Supervisor() as supervisor:
         pids = [supervisor._watcher.pid, *descendants(supervisor._watcher.pid)]

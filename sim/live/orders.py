@@ -34,7 +34,7 @@ class Orders:
         self._control = control
         self._words = words
         self._stops = [*stops, NEVER]
-        self._is_holding = False
+        self._is_holding = True  # somebody waits for a message that is not for the handler to read
         self.next_stop = self._stops.pop(0)
         self.per_op_ns = 0
         self.raise_next = False
@@ -44,8 +44,7 @@ class Orders:
         self._control.send(json.dumps(message).encode())
 
     def await_start(self) -> None:
-        while "start" not in self._obey(self._control.recv(MESSAGE_BYTES_MAX)):
-            pass
+        self._await("start")
 
     def between_ops(self, completed: int) -> None:
         """Call when `next_stop` is reached or `per_op_ns` is set."""
@@ -64,14 +63,17 @@ class Orders:
         """Stay exactly here, between two operations, until the runner says go."""
         self._is_holding = True
         self.say({"reached": self.next_stop})
-        while "go" not in self._obey(self._control.recv(MESSAGE_BYTES_MAX)):
-            pass
         self.next_stop = self._stops.pop(0)
+        self._await("go")
+
+    def _await(self, word: str) -> None:
+        while word not in self._obey(self._control.recv(MESSAGE_BYTES_MAX)):
+            pass
         self._is_holding = False
         self._drain()  # a signal in the last moments found us holding
 
     def _on_signal(self, number: int, frame: object) -> None:
-        if not self._is_holding:  # else the loop in _hold reads, and "go" is for it alone
+        if not self._is_holding:  # else the loop in _await reads, and its word is for it alone
             self._drain()
 
     def _drain(self) -> None:

@@ -13,7 +13,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from contextlib import ExitStack
 from typing import Any, Callable, Dict, Optional, Protocol, Sequence
 
@@ -26,6 +28,19 @@ from sim.live.watcher import boot
 START_DEADLINE_NS = 60_000_000_000
 CLOSE_DEADLINE_S = 60.0
 PACKET_BYTES_MAX = 65536
+
+
+# A child that the runner forks without exec inherits the lifeline, and would keep the watcher from
+# seeing the runner's end.
+_lifelines: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _close_lifelines() -> None:
+    for lifeline in list(_lifelines):
+        lifeline.close()
+
+
+os.register_at_fork(after_in_child=_close_lifelines)
 
 
 class Listener(Protocol):
@@ -50,10 +65,11 @@ class Supervisor:
         self._selector: selectors.BaseSelector
         self._template: socket.socket
         self._lifeline: socket.socket
-        self._watcher: subprocess.Popen[bytes]
+        self._watcher: Optional[subprocess.Popen[bytes]] = None
         self._is_up = False
         self._is_registered = False
-        self._abort_read, self._abort_write = os.pipe()
+        self._abort_read = self._abort_write = -1
+        self._abort_lock = threading.Lock()
         self.failure: Optional[WorldError] = None  # once set, this supervisor is of no more use
 
     def __enter__(self) -> Supervisor:
@@ -68,8 +84,10 @@ class Supervisor:
         self._close()
 
     def abort(self) -> None:
-        """Whatever runs here ends soon with a WorldError."""
-        os.write(self._abort_write, b"x")
+        """Whatever runs here ends soon with a WorldError. A no-op once we are closed."""
+        with self._abort_lock:  # or we might write into somebody else's descriptor
+            if self._abort_write >= 0:
+                os.write(self._abort_write, b"x")
 
     def next_run_prefix(self) -> str:
         """For the names of one run; registered with the watcher since our start."""
@@ -101,8 +119,10 @@ class Supervisor:
             event.data()
 
     def _start(self) -> None:
+        self._abort_read, self._abort_write = os.pipe()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._lifeline = self._resources.enter_context(ours)
+        _lifelines.add(ours)
         our_commands, their_commands = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._template = self._resources.enter_context(our_commands)
         self._selector = self._resources.enter_context(selectors.DefaultSelector())
@@ -129,7 +149,7 @@ class Supervisor:
     def _on_lifeline(self) -> None:
         received = self._lifeline.recv(PACKET_BYTES_MAX)
         if not received:
-            raise self._fail("watcher", pid=self._watcher.pid, detail="it is gone")
+            raise self._fail("watcher", detail="it is gone")
         for line in received.decode().splitlines():
             verb, _, rest = line.partition(" ")
             if verb == "registered":
@@ -170,14 +190,18 @@ class Supervisor:
 
     def _close(self) -> None:
         """Closing the lifeline is the order to clean up."""
+        with self._abort_lock:
+            for fd in {self._abort_read, self._abort_write} - {-1}:
+                os.close(fd)
+            self._abort_read = self._abort_write = -1
         self._resources.close()
-        if hasattr(self, "_watcher"):
+        if self._watcher is not None:
             try:
                 self._watcher.wait(CLOSE_DEADLINE_S)
+            except subprocess.TimeoutExpired as late:
+                raise WorldError("watcher", pid=self._watcher.pid, detail=str(late)) from late
             finally:
                 remove(self.prefix)  # nothing is there, unless somebody killed the watcher
-        os.close(self._abort_read)
-        os.close(self._abort_write)
 
 
 def describe_exit(code: int) -> str:

@@ -58,11 +58,14 @@ class LiveWorld:
     # What the nemesis drives.
 
     def start(self) -> int:
-        """Let everybody go. When that was."""
+        """Let everybody go. When that was; the run's deadline counts from here, because a cold
+        start of interpreters on a loaded machine says nothing about the system under test."""
         for process in self._current():
             process.start()
         self._progress.restart()
-        return self.now_ns()
+        start_ns = self.now_ns()
+        self._deadline_ns = start_ns + self._plan.deadline_ns
+        return start_ns
 
     def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[AfterOps]:
         """Let time pass until then, or until a process is held at a trigger, which is returned, or
