@@ -100,10 +100,9 @@ FAIL  unknown  lost                         seed 0     12 ms
       no history: the run did not end
       spinbed run scenarios/smoke/hello.toml --seed 0 --world live
 skip  -        frozen                       seed 0      0 ms
-      the live world cannot freeze here
 
 5 runs: 2 as expected, 2 not, 1 skipped
-  skipped 1: the live world cannot freeze here
+  skipped 1 (frozen): the live world cannot freeze here
 """
 
 
@@ -119,9 +118,9 @@ def test_text_of_one_green_run_is_one_line_and_the_total() -> None:
 
 def test_text_counts_each_reason_for_skipping_once() -> None:
     other = changed(name="other", as_expected=None, verdict=None, skipped="no kernels")
-    assert text.totals([SKIPPED, other, SKIPPED]).plain.splitlines()[2:] == [
-        "  skipped 2: the live world cannot freeze here",
-        "  skipped 1: no kernels",
+    assert text.totals([SKIPPED, other, *[SKIPPED] * 3]).plain.splitlines()[2:] == [
+        "  skipped 4 (frozen, frozen, frozen, ...): the live world cannot freeze here",
+        "  skipped 1 (other): no kernels",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Iterable, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from rich.text import Text
 
@@ -12,6 +12,7 @@ from sim.verdict import RunResult
 
 NAME_WIDTH_MAX = 60  # a longer name pushes its own line out, not everybody's
 INDENT = " " * 6
+NAMES_MAX = 3  # of the skipped, with each reason
 STYLES = {"ok": "green", "FAIL": "bold red", "skip": "yellow"}
 
 
@@ -27,15 +28,13 @@ def width_of(names: Iterable[str]) -> int:
 
 
 def run_line(result: RunResult, *, name_width: int) -> Text:
-    """What one run came to; with its failure, which has lines of its own."""
+    """What one run came to; a failure has three lines more, a skip its reason in the totals."""
     mark = _mark(result)
     line = Text()
     line.append(f"{mark:<4}  ", style=STYLES[mark])
     line.append(f"{result.verdict or '-':<7}  {_clean(result.name):<{name_width}}  ")
     line.append(f"seed {result.seed}  {duration(result.duration_ns):>8}", style="dim")
-    if mark == "skip":
-        line.append(f"\n{INDENT}{_clean(result.skipped or 'no reason given')}")
-    elif mark == "FAIL":
+    if mark == "FAIL":
         for part in failure_lines(result):
             line.append(f"\n{INDENT}{part}")
     return line
@@ -62,8 +61,10 @@ def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) ->
     line.append(f"{marks['skip']} skipped", style="yellow" if marks["skip"] else "")
     if elapsed_ns is not None:
         line.append(f"  in {duration(elapsed_ns)}", style="dim")
-    for reason, count in _reasons(results):
-        line.append(f"\n  skipped {count}: {reason}", style="yellow")
+    for reason, names in _reasons(results).items():
+        more = ", ..." if len(names) > NAMES_MAX else ""
+        named = ", ".join(names[:NAMES_MAX]) + more
+        line.append(f"\n  skipped {len(names)} ({named}): {reason}", style="yellow")
     return line
 
 
@@ -83,9 +84,13 @@ def _mark(result: RunResult) -> str:
     return "ok" if result.as_expected and result.exit_status is ExitStatus.OK else "FAIL"
 
 
-def _reasons(results: Sequence[RunResult]) -> Sequence[Tuple[str, int]]:
-    reasons = Counter(_clean(each.skipped or "") for each in results if _mark(each) == "skip")
-    return reasons.most_common()
+def _reasons(results: Sequence[RunResult]) -> Mapping[str, Sequence[str]]:
+    """Which runs were skipped for it: one reason often stands for all of them."""
+    reasons: Dict[str, List[str]] = {}
+    for result in results:
+        if _mark(result) == "skip":
+            reasons.setdefault(_clean(result.skipped or ""), []).append(_clean(result.name))
+    return reasons
 
 
 def _clean(text: str) -> str:
