@@ -36,7 +36,7 @@ from sim.verdict import RunResult
 
 TERMINATED = 128 + signal.SIGTERM
 PIPE_CLOSED = 128 + signal.SIGPIPE
-JOURNAL_NAME_MAX = 100  # of 255 bytes, and a name's characters may take four
+JOURNAL_NAME_MAX = 100  # of the 255 bytes of a file name, with room for seed and suffix
 REPORT_A_BUG = "This is a bug in spinbed. Please report it, with the lines above and the command."
 
 
