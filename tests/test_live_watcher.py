@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Iterator, List, NamedTuple
+from typing import Dict, Iterator, List, NamedTuple
 
 import pytest
 
@@ -45,6 +45,12 @@ class Runner(NamedTuple):
     below: List[int]  # watcher, template, participants
 
 
+def with_our_path() -> Dict[str, str]:
+    """An environment in which a fresh interpreter finds what this one does."""
+    here = str(Path(__file__).parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, sys.path)])}
+
+
 def await_gone(pids: List[int], prefix: str) -> None:
     """Each pid by its pidfd, then the names: the watcher unlinks before it exits."""
     deadline_s = time.monotonic() + WITHIN_S
@@ -66,10 +72,9 @@ def await_gone(pids: List[int], prefix: str) -> None:
 @pytest.fixture(params=["template", "spawn", "forkserver"])
 def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     """A runner in a process of its own, in the middle of a run."""
-    here = str(Path(__file__).parent)
     process = subprocess.Popen(
         [sys.executable, "-c", RUNNER, request.param],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, sys.path)])},
+        env=with_our_path(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -145,10 +150,8 @@ def test_a_child_that_the_runner_forked_does_not_keep_the_dead_runners_world_ali
         "    print(supervisor._watcher.pid, child, flush=True)\n"
         "    signal.pause()\n"
     )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    runner = subprocess.Popen(
-        [sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", code]
+    runner = subprocess.Popen(command, env=with_our_path(), stdout=subprocess.PIPE, text=True)
     assert runner.stdout is not None
     watcher, child = map(int, runner.stdout.readline().split())
     below = [watcher, *descendants(watcher)]
@@ -178,12 +181,40 @@ def test_leaving_the_block_ends_watcher_and_template():
 
 
 def test_a_supervisor_leaves_no_descriptor_behind():
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(2):
-        with Supervisor() as supervisor:
-            for start in ("template", "fork"):
-                run_plan(plan(messages=5, start=start), supervisor)
-    assert len(os.listdir("/proc/self/fd")) == before
+    code = (
+        "import os\n"
+        "from live_plans import plan\n"
+        "from sim.live.supervisor import Supervisor\n"
+        "from sim.nemesis import run_plan\n"
+        "before = os.listdir('/proc/self/fd')\n"
+        "for _ in range(2):\n"
+        "    with Supervisor() as supervisor:\n"
+        "        for start in ('template', 'fork'):\n"
+        "            run_plan(plan(messages=5, start=start), supervisor)\n"
+        "assert os.listdir('/proc/self/fd') == before\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=with_our_path(), check=True)
+
+
+def test_a_machine_without_descriptors_is_an_error_of_the_world():
+    code = (
+        "import os, resource\n"
+        "from live_plans import plan\n"
+        "from sim.errors import WorldError\n"
+        "from sim.live.supervisor import Supervisor\n"
+        "from sim.nemesis import run_plan\n"
+        "with Supervisor() as supervisor:\n"
+        "    used = len(os.listdir('/proc/self/fd'))\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 7, used + 7))\n"
+        "    try:\n"
+        "        run_plan(plan(messages=5), supervisor)\n"
+        "    except WorldError as error:\n"
+        "        print(error)\n"
+        "    assert len(os.listdir('/proc/self/fd')) == used\n"
+    )
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, env=with_our_path(), check=True, capture_output=True, text=True)
+    assert "EMFILE" in done.stdout
 
 
 def test_a_template_keeps_no_descriptor_of_a_run():

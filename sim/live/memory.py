@@ -62,12 +62,17 @@ class ProcessMemory:
         loaded: Task = pickle.loads(self._all[PAGE : PAGE + size])
         return loaded
 
+    def close_fd(self) -> None:
+        """The mapping stays. Idempotent."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
     def close(self) -> None:
         """Idempotent."""
-        if self.fd >= 0:
+        self.close_fd()
+        if not self._map.closed:
             self.words.release()
             self.recorder.release()
             self._all.release()
             self._map.close()
-            os.close(self.fd)
-            self.fd = -1

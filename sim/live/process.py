@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections import deque
+from contextlib import ExitStack
 from typing import Any, Callable, Deque, Dict, Mapping, Optional, Sequence
 
 from cy_kernels import recorder
@@ -54,15 +55,28 @@ class LiveProcess:
         self._supervisor = supervisor
         self._notify = notify
         self._death: Optional[int] = None
-        self._is_heard = True
+        self._is_heard = False
         self._early: Optional[Dict[str, Any]] = None  # it may be ready before we know its pid
-        self.memory = ProcessMemory.create(task, records)
-        self._stderr = os.memfd_create("spinbed-stderr", os.MFD_CLOEXEC)
+        self._resources = ExitStack()
+        with ExitStack() as until_whole:
+            until_whole.enter_context(self._resources)
+            self.memory = ProcessMemory.create(task, records)
+            self._resources.callback(self.memory.close)
+            self._stderr = os.memfd_create("spinbed-stderr", os.MFD_CLOEXEC)
+            self._resources.callback(os.close, self._stderr)
+            self._spawn()
+            until_whole.pop_all()
+
+    def _spawn(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._resources.enter_context(self._control)
         with theirs:
+            self._supervisor.listen(self._control, self._on_readable)
+            self._is_heard = True
+            self._resources.callback(self._stop_hearing)
             fds = (theirs.fileno(), self.memory.fd, self._stderr)
-            supervisor.listen(self._control, self._on_readable)
-            supervisor.spawn(self, task.process.start, fds)
+            self._supervisor.spawn(self, self.task.process.start, fds)
+        self.memory.close_fd()  # one descriptor less; 64 readers are many
 
     def become(self, state: str) -> None:
         assert state in TRANSITIONS[self.state], f"{self.name}: {self.state} -> {state}"
@@ -112,6 +126,7 @@ class LiveProcess:
     def on_spawned(self, pid: int, death: int) -> None:
         self.pid = pid
         self._death = death
+        self._resources.callback(os.close, death)
         self.become(STARTED)
         self._notify(self, "spawned", {"pid": pid, "start": self.task.process.start})
         if self._early is not None:
@@ -137,8 +152,7 @@ class LiveProcess:
         except BlockingIOError:  # somebody it started still holds the other end
             received = b""
         if not received:
-            self._is_heard = False
-            self._supervisor.unlisten(self._control)
+            self._stop_hearing()
             return
         message = json.loads(received)
         if "ready" in message and self.state == ASKED:
@@ -191,18 +205,14 @@ class LiveProcess:
             ops.append(Op(latest_ns, name, incarnation, INFO, OVERFLOW))
         return ops
 
+    def _stop_hearing(self) -> None:
+        if self._is_heard:
+            self._is_heard = False
+            self._supervisor.unlisten(self._control)
+
     def close(self) -> None:
         """Idempotent; kills what lives, without waiting for it."""
         if not self.is_dead:
             self.send_signal(signal.SIGKILL)
-        if self._is_heard:
-            self._is_heard = False
-            self._supervisor.unlisten(self._control)
-        self._control.close()
-        self.memory.close()
-        if self._death is not None:
-            os.close(self._death)
-            self._death = None
-        if self._stderr >= 0:
-            os.close(self._stderr)
-            self._stderr = -1
+        self._death = None
+        self._resources.close()

@@ -75,6 +75,9 @@ class Supervisor:
     def __enter__(self) -> Supervisor:
         try:
             self._start()
+        except OSError as error:
+            self._close()
+            raise WorldError("start of the watcher", errno=error.errno) from error
         except BaseException:
             self._close()
             raise

@@ -229,7 +229,12 @@ class LiveWorld:
         # A count that an earlier incarnation reached was acted on then.
         left = sorted(count for count in stops if count > ops_before or not incarnation)
         task = Task(process, self._plan.transport, self._prefix, incarnation, ops_before, left)
-        life = LiveProcess(task, records_for(self._plan, process), self._supervisor, self._on_event)
+        records = records_for(self._plan, process)
+        try:
+            life = LiveProcess(task, records, self._supervisor, self._on_event)
+        except OSError as error:  # no more descriptors, no more memory
+            detail = f"{process.name}: {error}"
+            raise WorldError("start", errno=error.errno, detail=detail) from error
         self._lives[process.name].append(life)
         return life
 
