@@ -14,9 +14,9 @@ import os
 from pathlib import Path
 from typing import List, Union
 
-from sim.arguments import JOURNALS, reproducing
+from sim.arguments import JOURNALS, journals_folder, reproducing
 from sim.arguments import version as _version
-from sim.cli import crew_for, journals_folder, main
+from sim.cli import crew_for, main
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
 from sim.run import load_all, plan_all
 from sim.verdict import RunResult

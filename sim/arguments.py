@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import hashlib
+import re
 import secrets
 import shlex
 import sys
@@ -24,6 +26,7 @@ JOBS_MAX = 256  # each is a thread, a watcher, a template and a run's processes
 REPEAT_MAX = 1_000_000
 WORLDS = ("live",)
 JOURNALS = Path(".spinbed") / "journals"
+JOURNAL_NAME_MAX = 100  # of the 255 bytes of a file name, with room for seed and suffix
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 def _run_options(parser: Parser) -> None:
     parser.add_argument("--world", type=_world, default="live", help="live (the default)")
     parser.add_argument(
-        "--seed", type=_seed, default=0, metavar="N",
+        "--seed", type=seed, default=0, metavar="N",
         help="the u64 all choices come from (default 0); 'random' draws one and prints it",
     )
     parser.add_argument(
@@ -166,7 +169,8 @@ def _world(text: str) -> str:
     return text
 
 
-def _seed(text: str) -> int:
+def seed(text: str) -> int:
+    """Raises argparse.ArgumentTypeError."""
     if text == "random":
         return secrets.randbits(64)
     if not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) > SEED_MAX:
@@ -212,6 +216,23 @@ def reproducing(runs: Sequence[Scenario]) -> Callable[[Plan], str]:
         return shlex.join(words)
 
     return command
+
+
+def journals_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.parent.name == ".spinbed":
+            (folder.parent / ".gitignore").write_text("*\n")
+    except OSError as error:
+        _refuse(f"--journal-dir {folder}: {error.strerror}")
+    return folder
+
+
+def journal_name(plan: Plan) -> str:
+    """Told apart by path too: two files may name their runs alike."""
+    readable = re.sub(r"[^A-Za-z0-9._=,\[\]-]+", "_", plan.name)[:JOURNAL_NAME_MAX].lstrip(".")
+    digest = hashlib.sha256(f"{plan.path}\0{plan.name}".encode("utf-8", "replace")).hexdigest()
+    return f"{readable}-{digest[:8]}-seed{plan.seed}.jsonl"
 
 
 def version() -> str:

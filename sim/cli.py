@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -20,7 +18,15 @@ from rich.console import Console
 
 import cy_kernels
 from sim import run as story
-from sim.arguments import ReportTo, nearest, parse, reproducing, version
+from sim.arguments import (
+    ReportTo,
+    journal_name,
+    journals_folder,
+    nearest,
+    parse,
+    reproducing,
+    version,
+)
 from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
 from sim.live import doctor
@@ -36,7 +42,6 @@ from sim.verdict import RunResult
 
 TERMINATED = 128 + signal.SIGTERM
 PIPE_CLOSED = 128 + signal.SIGPIPE
-JOURNAL_NAME_MAX = 100  # of the 255 bytes of a file name, with room for seed and suffix
 REPORT_A_BUG = "This is a bug in spinbed. Please report it, with the lines above and the command."
 
 
@@ -179,23 +184,6 @@ def _print(console: Console, line: Any) -> None:
         console.print(line, soft_wrap=True)
     sys.stdout.write(captured.get())
     sys.stdout.flush()
-
-
-def journals_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder.parent.name == ".spinbed":
-            (folder.parent / ".gitignore").write_text("*\n")
-    except OSError as error:
-        _refuse(f"--journal-dir {folder}: {error.strerror}")
-    return folder
-
-
-def journal_name(plan: Plan) -> str:
-    """Told apart by path too: two files may name their runs alike."""
-    readable = re.sub(r"[^A-Za-z0-9._=,\[\]-]+", "_", plan.name)[:JOURNAL_NAME_MAX].lstrip(".")
-    digest = hashlib.sha256(f"{plan.path}\0{plan.name}".encode("utf-8", "replace")).hexdigest()
-    return f"{readable}-{digest[:8]}-seed{plan.seed}.jsonl"
 
 
 def _list(arguments: argparse.Namespace) -> int:
