@@ -95,7 +95,7 @@ def test_twice_is_a_harmless_no_op_that_still_reports(supervisor, fault):
     made = plan(
         deadline_ns=50 * MS,
         messages=60,
-        stall_threshold_ns=300 * MS,
+        stall_threshold_ns=SECOND,
         interval_ns=1 * MS,
         injections=[injection(twice, AfterOps("reader[1]", 20), heal_after_ns=20 * MS)],
     )
@@ -141,7 +141,7 @@ def test_sends_time_out_while_the_ring_is_full_and_drain_after_the_heal(supervis
         messages=100,
         deadline_ns=20 * MS,
         injections=[
-            injection(Stall("reader[1]"), AfterOps("reader[1]", 5), heal_after_ns=150 * MS)
+            injection(Stall("reader[1]"), AfterOps("reader[1]", 5), heal_after_ns=400 * MS)
         ],
     )
     history, _ = run_plan(made, supervisor)
@@ -168,7 +168,7 @@ def test_a_writer_told_to_drop_goes_on_with_the_next_message(supervisor):
 def test_a_writer_told_to_stop_ends_the_ring_after_its_first_time_out(supervisor):
     made = plan(
         messages=40,
-        deadline_ns=10 * MS,
+        deadline_ns=SECOND // 2,
         on_timeout="stop",
         injections=[injection(Stall("reader[1]"), AfterOps("reader[1]", 5))],
     )
@@ -182,7 +182,7 @@ def test_a_writer_told_to_stop_ends_the_ring_after_its_first_time_out(supervisor
 def test_a_kill_leaves_exactly_the_record_up_to_its_op(supervisor):
     made = plan(
         injections=[injection(Kill("writer"), AfterOps("writer", 37))],
-        deadline_ns=20 * MS,
+        deadline_ns=SECOND // 2,
         on_timeout="stop",
     )
     history, _ = run_plan(made, supervisor)
@@ -242,11 +242,11 @@ def test_a_slowed_process_takes_longer_for_each_op_until_it_is_healed(supervisor
     history, _ = run_plan(made, supervisor)
     (inject,), (heal,) = history.where(INJECT), history.where(HEAL)
     assert inject.detail["evidence"]["per_op_ns"] == 5 * MS
-    during = [
-        op for op in closed(history, "reader[1]") if inject.time_ns < op.time_ns < heal.time_ns
-    ]
-    assert 1 <= len(during) <= (heal.time_ns - inject.time_ns) // (5 * MS) + 1
-    assert heal.detail["evidence"]["slowed_ops"] >= len(during)
+    slowed = heal.detail["evidence"]["slowed_ops"]
+    assert slowed >= 1
+    ends_ns = [op.time_ns for op in closed(history, "reader[1]")][9 : 10 + slowed]
+    # The clock pair of the recorder may be off by some microseconds.
+    assert min(b - a for a, b in zip(ends_ns, ends_ns[1:])) >= 5 * MS - MS // 10
     assert positions(history, "reader[1]") == list(range(60))
 
 
@@ -254,7 +254,7 @@ def test_a_command_reaches_a_process_in_the_middle_of_a_long_wait(supervisor):
     """The reader waits for a message that comes only after the fault was acknowledged."""
     made = plan(
         messages=2,
-        interval_ns=600 * MS,
+        interval_ns=1500 * MS,
         deadline_ns=None,
         injections=[injection(Slow("reader[0]"), AtTime(200 * MS), heal_after_ns=50 * MS)],
     )
@@ -292,7 +292,7 @@ def test_nobody_can_be_restarted_onto_an_unlinked_region(supervisor):
             injection(UnlinkRegion("reader[0]"), AfterOps("reader[0]", 10)),
             injection(Restart("reader[0]"), AfterOps("reader[0]", 10), index=1),
         ],
-        deadline_ns=50 * MS,
+        deadline_ns=SECOND // 2,
         on_timeout="stop",
     )
     history, _ = run_plan(made, supervisor)
@@ -305,9 +305,9 @@ def test_nobody_can_be_restarted_onto_an_unlinked_region(supervisor):
 def test_a_cut_region_is_a_real_sigbus_for_who_touches_it(supervisor):
     made = plan(
         injections=[injection(TruncateRegion("writer"), AfterOps("writer", 10))],
-        deadline_ns=50 * MS,
+        deadline_ns=SECOND // 2,
         on_timeout="stop",
-        stall_threshold_ns=SECOND,
+        stall_threshold_ns=2 * SECOND,
     )
     history, _ = run_plan(made, supervisor)
     assert exits(history)["writer"] == ["SIGBUS"]
@@ -349,7 +349,7 @@ def test_a_trigger_that_never_comes_does_not_fire(supervisor):
 def test_a_fault_at_the_last_op_still_comes_before_the_end(supervisor):
     made = plan(
         messages=20,
-        deadline_ns=50 * MS,
+        deadline_ns=SECOND // 2,
         on_timeout="stop",
         injections=[injection(Kill("writer"), AfterOps("writer", 20))],
     )

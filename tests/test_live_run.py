@@ -172,7 +172,7 @@ def test_retries_that_never_succeed_are_no_progress(supervisor):
 
 
 def test_a_planned_pause_longer_than_the_threshold_is_no_hang(supervisor):
-    made = plan(messages=3, interval_ns=400 * MS, stall_threshold_ns=100 * MS, deadline_ns=None)
+    made = plan(messages=3, interval_ns=900 * MS, stall_threshold_ns=400 * MS, deadline_ns=None)
     history, _ = run_plan(made, supervisor)
     assert list(history.where(HANG)) == []
     assert exits(history) == {"writer": ["0"], "reader[0]": ["0"], "reader[1]": ["0"]}

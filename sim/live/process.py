@@ -171,9 +171,11 @@ class LiveProcess:
         self.become(READY)
         self._notify(self, "ready", detail)
 
+    def stderr_bytes(self) -> int:
+        return os.fstat(self._stderr).st_size
+
     def stderr_tail(self) -> str:
-        size = os.fstat(self._stderr).st_size
-        start = max(0, size - STDERR_TAIL_BYTES)
+        start = max(0, self.stderr_bytes() - STDERR_TAIL_BYTES)
         return os.pread(self._stderr, STDERR_TAIL_BYTES, start).decode("utf-8", "replace")
 
     def is_waiting(self) -> bool:

@@ -27,7 +27,7 @@ READY_DEADLINE_NS = 60_000_000_000
 # From SIGKILL, SIGSTOP or SIGCONT to the effect: the kernel's work, slow only under great load.
 SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000  # of /proc, for which there is no event
-STACKS_WITHIN_NS = 20_000_000  # for the hung to print their stacks before they are killed
+STACKS_WITHIN_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
 RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
 RECORDS_SPARE = 64
 
@@ -276,9 +276,19 @@ class LiveWorld:
             "region": self._describe(),
         }
         self._note(WATCH, HANG, detail=detail)
-        for process in self._current():
-            process.send_signal(signal.SIGUSR1)  # faulthandler prints its stack
-        self._supervisor.pump(self.now_ns() + STACKS_WITHIN_NS)
+        self._collect_stacks([p for p in self._current() if p.os_state() == "running"])
+
+    def _collect_stacks(self, lives: Sequence[LiveProcess]) -> None:
+        """On stderr, by faulthandler, which needs no GIL. Who can't print any more is skipped."""
+        sizes = {life.name: life.stderr_bytes() for life in lives}
+        for life in lives:
+            life.send_signal(signal.SIGUSR1)
+        deadline_ns = self.now_ns() + STACKS_WITHIN_NS
+        while any(life.stderr_bytes() == sizes[life.name] for life in lives if not life.is_dead):
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
+                return
+            self._supervisor.pump(now_ns + POLL_NS)
 
     def _describe(self) -> Mapping[str, Any]:
         if not self._regions.is_whole():
