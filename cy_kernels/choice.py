@@ -1,0 +1,66 @@
+"""Which kernels a process runs, compiled or pure, and why: asked for by name, or what there is.
+
+Whoever opens an end takes its ring and recorder from here. The name that the caller gives wins,
+then the variable SPINBED_KERNELS of the process, then what is installed: compiled if that loads,
+else pure, said once as a warning of logger "cy_kernels". Pure kernels load nothing compiled.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Dict, Optional
+
+import cy_kernels
+
+__all__ = ["COMPILED", "KINDS", "PURE", "VARIABLE", "BadChoice", "Kernels", "chosen", "kernels"]
+
+COMPILED = "compiled"
+PURE = "pure"
+KINDS = (COMPILED, PURE)
+VARIABLE = "SPINBED_KERNELS"
+
+PACKAGES = {COMPILED: "cy_kernels", PURE: "cy_kernels.pure"}
+
+
+class BadChoice(ValueError):
+    """The variable names no kernels."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The modules of one kind: `ring` and `recorder` have the same names in both."""
+
+    kind: str
+    ring: ModuleType
+    recorder: ModuleType
+
+
+_loaded: Dict[str, Kernels] = {}
+
+
+def chosen(kind: Optional[str] = None) -> str:
+    """The kind that `kernels(kind)` would load. Raises BadChoice."""
+    if kind is None:
+        kind = os.environ.get(VARIABLE) or None
+        if kind is not None and kind not in KINDS:
+            raise BadChoice(f"{VARIABLE}={kind!r} is not one of {', '.join(KINDS)}")
+    if kind is None:
+        kind = cy_kernels.status().kind
+    if kind not in KINDS:
+        raise BadChoice(f"kernels {kind!r} are not one of {', '.join(KINDS)}")
+    return kind
+
+
+def kernels(kind: Optional[str] = None) -> Kernels:
+    """The kernels of that kind. Raises BadChoice, and ImportError where compiled ones are asked
+    for by name and cannot be loaded."""
+    kind = chosen(kind)
+    if kind not in _loaded:
+        package = PACKAGES[kind]
+        ring = importlib.import_module(f"{package}.ring")
+        recorder = importlib.import_module(f"{package}.recorder")
+        _loaded.setdefault(kind, Kernels(kind, ring, recorder))
+    return _loaded[kind]
