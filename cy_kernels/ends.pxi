@@ -76,6 +76,7 @@ cdef class _Writer:
         """Wake everybody on both sides: every pending and later operation raises RingClosed."""
         if not self.face.is_open:
             raise ValueError("operation on a closed end")
+        begin_message()
         ring_shutdown(&self.face.ops, self.face.header)
 
     cdef void detach(self) noexcept:
@@ -84,6 +85,7 @@ cdef class _Writer:
     def close(self):
         """Give up the writer's place and let go of the region. A second call is a no-op."""
         if self.face.is_open:
+            begin_message()
             self.detach()
         face_close(&self.face)
 
@@ -191,6 +193,7 @@ cdef class _Reader:
         """Wake everybody on both sides: every pending and later operation raises RingClosed."""
         if not self.face.is_open:
             raise ValueError("operation on a closed end")
+        begin_message()
         ring_shutdown(&self.face.ops, self.face.header)
 
     cdef void detach(self) noexcept:
@@ -199,6 +202,7 @@ cdef class _Reader:
     def close(self):
         """Leave: the writer no longer waits for us. A second call is a no-op."""
         if self.face.is_open:
+            begin_message()
             self.detach()
         face_close(&self.face)
 

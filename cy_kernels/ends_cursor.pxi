@@ -59,6 +59,7 @@ cdef class CursorWriter(_Writer):
         self.evicts = evict_dead
         self.largest = self.ring.slot_bytes
         previous = self.ring.header.writer_owner
+        begin_message()
         try:
             if previous != 0 and not is_dead(self.ring.header, previous):
                 raise busy_error("the writer's place", previous)
@@ -81,16 +82,19 @@ cdef class CursorWriter(_Writer):
         last_ns = w.deadline_ns
         while True:
             if self.evicts:
-                w.deadline_ns = min(last_ns, now(&self.face.ops, 0) + EVICT_CHECK_NS)
+                w.deadline_ns = min(last_ns, clock_ns() + EVICT_CHECK_NS)
             with nogil:
                 reason = cursor_await_writable(&self.face.ops, &self.ring, &w)
             if reason == TIMED_OUT and self.evicts:
                 self.evict_dead_readers()
-                if now(&self.face.ops, 0) < last_ns:
+                if clock_ns() < last_ns:
+                    mark_repeats(True)
                     continue
             if reason != INTERRUPTED:
+                mark_repeats(False)
                 return reason
             PyErr_CheckSignals()
+            mark_repeats(True)
 
     cdef int evict_dead_readers(self) except -1:
         cdef u32 rank
@@ -145,6 +149,7 @@ cdef class CursorReader(_Reader):
         self.rank = rank
         self.ring.rank = rank
         previous = self.ring.lines[rank].owner
+        begin_message()
         try:
             if previous == OWNER_EVICTED or previous == OWNER_DETACHED:
                 how = "was given up by the writer" if previous == OWNER_EVICTED else "left"
@@ -170,8 +175,10 @@ cdef class CursorReader(_Reader):
             with nogil:
                 reason = cursor_await_readable(&self.face.ops, &self.ring, &w)
             if reason != INTERRUPTED:
+                mark_repeats(False)
                 return reason
             PyErr_CheckSignals()
+            mark_repeats(True)
 
     cdef u32 message_size(self) noexcept:
         return cursor_read_length(&self.face.ops, &self.ring)

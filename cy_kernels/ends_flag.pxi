@@ -61,8 +61,10 @@ cdef class FlagWriter(_Writer):
             with nogil:
                 reason = flag_await_writable(&self.face.ops, &self.ring, &w)
             if reason != INTERRUPTED:
+                mark_repeats(False)
                 return reason
             PyErr_CheckSignals()
+            mark_repeats(True)
 
     cdef void write(self, const u8* payload, u32 size) noexcept nogil:
         flag_write(&self.face.ops, &self.ring, payload, size)
@@ -102,8 +104,10 @@ cdef class FlagReader(_Reader):
             with nogil:
                 reason = flag_await_readable(&self.face.ops, &self.ring, &w)
             if reason != INTERRUPTED:
+                mark_repeats(False)
                 return reason
             PyErr_CheckSignals()
+            mark_repeats(True)
 
     cdef u32 message_size(self) noexcept:
         return flag_read_length(&self.face.ops, &self.ring)

@@ -70,6 +70,23 @@ cdef int face_open(
     return 0
 
 
+cdef Py_buffer held_gate
+
+
+def install_gate(buffer):
+    """Pass every op of this module's ends through the gate in `buffer`; None: through none."""
+    global process_gate
+    if process_gate != NULL:
+        process_gate = NULL
+        PyBuffer_Release(&held_gate)
+    if buffer is not None:
+        PyObject_GetBuffer(buffer, &held_gate, PyBUF_WRITABLE)
+        if held_gate.len < <Py_ssize_t>sizeof(Gate) or <size_t>held_gate.buf % 8:
+            PyBuffer_Release(&held_gate)
+            raise ValueError(f"a gate needs {sizeof(Gate)} bytes, aligned to 8")
+        process_gate = <Gate*>held_gate.buf
+
+
 cdef void face_close(Face* face) noexcept:
     if not face.is_open:
         return
@@ -86,6 +103,7 @@ cdef int face_enter(Face* face) except -1:
     if face.is_busy:
         raise RingError("an end serves one operation at a time: it is in use, or a slot is held")
     face.is_busy = True
+    begin_message()
     return 0
 
 

@@ -72,6 +72,21 @@ cdef extern from *:
         uint16_t outcome;
     } sb_record;
 
+    typedef struct {
+        uint32_t step;             /* armed: a step number, SB_GATE_ANY, or 0 for none */
+        uint32_t occurrence;       /* of that site within one message, from 1 */
+        uint32_t action;
+        uint32_t seen;             /* occurrences of the armed site in this message so far */
+        uint32_t is_repeat;        /* another poll of the same wait: what was counted is not again */
+        uint32_t arrivals;         /* how often the action was taken; futex word of the driver */
+        uint32_t last_step;        /* where it was taken last */
+        uint32_t last_occurrence;
+        uint32_t tokens;           /* granted so far; futex word of the process that waits for one */
+        uint32_t tokens_taken;
+        uint32_t reserved[2];
+        uint64_t visited[4];       /* bit n: step n was passed while a gate was installed */
+    } sb_gate;
+
     #define SB_HEADER_PAGE 4096
     _Static_assert(sizeof(sb_region_header) == 320, "region header");
     _Static_assert(offsetof(sb_region_header, shutdown) == 64, "shutdown line");
@@ -82,6 +97,7 @@ cdef extern from *:
     _Static_assert(sizeof(sb_slot_header) == 16, "slot header");
     _Static_assert(sizeof(sb_recorder_header) == 64, "recorder header");
     _Static_assert(sizeof(sb_record) == 32, "record");
+    _Static_assert(sizeof(sb_gate) == 80, "gate");
     """
     ctypedef struct RegionHeader "sb_region_header":
         u64 magic
@@ -130,6 +146,18 @@ cdef extern from *:
         u8 type
         u8 function
         u16 outcome
+    ctypedef struct Gate "sb_gate":
+        u32 step
+        u32 occurrence
+        u32 action
+        u32 seen
+        u32 is_repeat
+        u32 arrivals
+        u32 last_step
+        u32 last_occurrence
+        u32 tokens
+        u32 tokens_taken
+        u64 visited[4]
     enum:
         HEADER_PAGE "SB_HEADER_PAGE"
 

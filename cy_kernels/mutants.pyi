@@ -9,3 +9,4 @@ from cy_kernels.ring import Step as Step
 from cy_kernels.ring import flag_describe as flag_describe
 from cy_kernels.ring import flag_format as flag_format
 from cy_kernels.ring import flag_region_bytes as flag_region_bytes
+from cy_kernels.ring import install_gate as install_gate

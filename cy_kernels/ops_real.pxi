@@ -1,7 +1,7 @@
 # The ops as compiler atomics, memcpy and system calls on mapped memory.
 #
-# They are macros, so that a memory order reaches the builtin as the constant it must be. `ops`
-# and `site` name who acts and where; here they cost nothing.
+# They are macros, so that a memory order reaches the builtin as the constant it must be. `ops` names
+# who acts; `site` names where, and passes the step gate first.
 
 from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
 from cy_kernels.clock cimport clock_ns
@@ -19,26 +19,32 @@ cdef extern from *:
     #include <sys/syscall.h>
     #include <time.h>
     #include <unistd.h>
+    """
 
-    #define load8(ops, site, p, order) __atomic_load_n((p), (order))
-    #define load32(ops, site, p, order) __atomic_load_n((p), (order))
-    #define load64(ops, site, p, order) __atomic_load_n((p), (order))
-    #define store8(ops, site, p, v, order) __atomic_store_n((p), (v), (order))
-    #define store32(ops, site, p, v, order) __atomic_store_n((p), (v), (order))
-    #define store64(ops, site, p, v, order) __atomic_store_n((p), (v), (order))
-    #define fence(ops, site, order) __atomic_thread_fence(order)
-    #define add32(ops, site, p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-    #define add64(ops, site, p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-    #define copy(ops, site, to, from, size) memcpy((to), (from), (size))
-    #define yield_core(ops, site) ((void)sched_yield())
+include "gate_ops.pxi"
+
+cdef extern from *:
+    """
+    #define load8(ops, site, p, order) (SB_AT(site), __atomic_load_n((p), (order)))
+    #define load32(ops, site, p, order) (SB_AT(site), __atomic_load_n((p), (order)))
+    #define load64(ops, site, p, order) (SB_AT(site), __atomic_load_n((p), (order)))
+    #define store8(ops, site, p, v, order) (SB_AT(site), __atomic_store_n((p), (v), (order)))
+    #define store32(ops, site, p, v, order) (SB_AT(site), __atomic_store_n((p), (v), (order)))
+    #define store64(ops, site, p, v, order) (SB_AT(site), __atomic_store_n((p), (v), (order)))
+    #define fence(ops, site, order) (SB_AT(site), __atomic_thread_fence(order))
+    #define add32(ops, site, p, v) (SB_AT(site), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+    #define add64(ops, site, p, v) (SB_AT(site), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+    #define copy(ops, site, to, from, size) (SB_AT(site), memcpy((to), (from), (size)))
+    #define yield_core(ops, site) (SB_AT(site), ((void)sched_yield()))
 
     #if defined(__x86_64__) || defined(__i386__)
-    #define pause_core(ops, site) __builtin_ia32_pause()
+    #define sb_pause() __builtin_ia32_pause()
     #elif defined(__aarch64__)
-    #define pause_core(ops, site) __asm__ __volatile__("yield" ::: "memory")
+    static inline void sb_pause(void) { __asm__ __volatile__("yield" ::: "memory"); }
     #else
-    #define pause_core(ops, site) __asm__ __volatile__("" ::: "memory")
+    static inline void sb_pause(void) { __asm__ __volatile__("" ::: "memory"); }
     #endif
+    #define pause_core(ops, site) (SB_AT(site), sb_pause())
 
     static inline int sb_cas32(uint32_t *p, uint32_t expected, uint32_t desired) {
         return __atomic_compare_exchange_n(
@@ -48,10 +54,10 @@ cdef extern from *:
         return __atomic_compare_exchange_n(
             p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
-    #define cas32(ops, site, p, expected, desired) sb_cas32((p), (expected), (desired))
-    #define cas64(ops, site, p, expected, desired) sb_cas64((p), (expected), (desired))
+    #define cas32(ops, site, p, expected, desired) (SB_AT(site), sb_cas32((p), (expected), (desired)))
+    #define cas64(ops, site, p, expected, desired) (SB_AT(site), sb_cas64((p), (expected), (desired)))
 
-    #define now(ops, site) sb_monotonic_ns()
+    #define now(ops, site) (SB_AT(site), sb_monotonic_ns())
 
     static inline struct timespec sb_timespec(int64_t ns) {
         struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
@@ -68,16 +74,20 @@ cdef extern from *:
         if (woken == 0) return 0;
         return errno == ETIMEDOUT ? 1 : errno == EINTR ? 2 : 0;
     }
-    #define futex_wait(ops, site, p, seen, deadline_ns) sb_futex_wait((p), (seen), (deadline_ns))
+    #define futex_wait(ops, site, p, seen, deadline_ns) \\
+        (SB_AT(site), sb_futex_wait((p), (seen), (deadline_ns)))
     #define futex_wake(ops, site, p) \\
-        ((void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
+        (SB_AT(site), (void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
 
     /* Sleeps until `until_ns`; 0 slept, 2 signal. */
     static inline int sb_nap(int64_t until_ns) {
         struct timespec ts = sb_timespec(until_ns);
         return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR ? 2 : 0;
     }
-    #define nap(ops, site, until_ns) sb_nap(until_ns)
+    /* A place without an op of its own, and the mark that what follows is one more poll of a wait. */
+    #define point(ops, site) SB_AT(site)
+    #define poll_again(ops) sb_gate_repeats(1)
+    #define nap(ops, site, until_ns) (SB_AT(site), sb_nap(until_ns))
     """
     u8 load8(Ops* ops, int site, u8* p, int order) noexcept nogil
     u32 load32(Ops* ops, int site, u32* p, int order) noexcept nogil
@@ -97,3 +107,5 @@ cdef extern from *:
     int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil
     void futex_wake(Ops* ops, int site, u32* p) noexcept nogil
     int nap(Ops* ops, int site, i64 until_ns) noexcept nogil
+    void point(Ops* ops, int site) noexcept nogil
+    void poll_again(Ops* ops) noexcept nogil

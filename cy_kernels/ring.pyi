@@ -15,6 +15,9 @@ STEPS: Tuple[Tuple[int, str], ...]  # the step table: (number, "cursor.send.comm
 
 class Step(enum.IntEnum): ...
 
+def install_gate(buffer: Optional[memoryview]) -> None:
+    """See cy_kernels.gate.install."""
+
 def flag_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
     """Bytes of a region. Raises ValueError out of bounds, naming value and bounds."""
 

@@ -99,6 +99,7 @@ cdef inline int cursor_await_writable(Ops* ops, CursorRing* ring, Waiter* w) noe
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
+        poll_again(ops)
 
 
 # Call when writable.
@@ -146,6 +147,7 @@ cdef inline int cursor_await_readable(Ops* ops, CursorRing* ring, Waiter* w) noe
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
+        poll_again(ops)
 
 
 cdef inline u32 cursor_read_length(Ops* ops, CursorRing* ring) noexcept nogil:

@@ -70,6 +70,7 @@ cdef inline int flag_await_writable(Ops* ops, FlagRing* ring, Waiter* w) noexcep
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
+        poll_again(ops)
 
 
 cdef inline void flag_frame(u8* frame, u32 length) noexcept nogil:
@@ -148,6 +149,7 @@ cdef inline int flag_await_readable(Ops* ops, FlagRing* ring, Waiter* w) noexcep
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
+        poll_again(ops)
 
 
 # The message's length, never more than a chunk can hold even where the frame was torn.

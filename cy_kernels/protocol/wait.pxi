@@ -34,6 +34,7 @@ cdef inline int look_at_clock(Ops* ops, Waiter* w) noexcept nogil:
     if w.heartbeat_ns != NULL:
         store64(ops, Step.WAIT__CLOCK__STORE_HEARTBEAT, w.heartbeat_ns, <u64>now_ns, RELAXED)
     if now_ns >= w.deadline_ns:
+        point(ops, Step.WAIT__CLOCK__TIMED_OUT)
         return TIMED_OUT
     if w.signal_check_ns == SIGNALS_CHECKED:
         return AGAIN

@@ -97,6 +97,12 @@ cdef inline int nap(Ops* ops, int site, i64 until_ns) noexcept nogil:
     trace(ops, site)
     return 0
 
+cdef inline void point(Ops* ops, int site) noexcept nogil:
+    trace(ops, site)
+
+cdef inline void poll_again(Ops* ops) noexcept nogil:
+    pass
+
 include "protocol/outcomes.pxi"
 include "protocol/wait.pxi"
 include "protocol/wake.pxi"
