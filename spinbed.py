@@ -5,7 +5,8 @@
     for result in spinbed.run("scenarios/smoke", seed=7):
         assert result.as_expected, result.failure
 
-Everything else is the command's: see `spinbed --help`.
+Everything else is the command's: see `spinbed --help`. With `pytest -p spinbed` scenario files are
+test items (docs/pytest.md).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 __version__ = _version()
+
+pytest_plugins = ("sim.pytest_plugin",)  # imported by pytest alone
 
 
 def run(
