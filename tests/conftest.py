@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from ring_regions import ALL_KERNELS, PURE_LACKS
 
 import cy_kernels
+from cy_kernels.choice import PURE, Kernels, kernels
 
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "spinbed."
@@ -16,16 +18,21 @@ PREFIX = "spinbed."
 MARK = "SPINBED_TEST_RUN"
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
-NEED_KERNELS = [
-    *("test_cursor_ring.py", "test_flag_layout.py", "test_op_sets.py", "test_recorder.py"),
-    *("test_ring.py", "test_stubs.py", "test_wait_strategies.py"),
-    *("test_scenarios_negative.py", "test_scenarios_suite.py"),
-]
+NEED_KERNELS = ["test_gate.py", "test_op_sets.py", "test_stubs.py"]
 IS_PURE = cy_kernels.status().kind == "pure"
 collect_ignore = NEED_KERNELS if IS_PURE else []
 
 _before = pytest.StashKey[frozenset]()
 _left = pytest.StashKey[list]()
+
+
+@pytest.fixture(params=ALL_KERNELS)
+def on(request: pytest.FixtureRequest) -> Kernels:
+    """The kernels that a test runs on: both kinds, where both are to be had."""
+    lack = PURE_LACKS.get(request.node.originalname)
+    if request.param == PURE and lack is not None:
+        pytest.skip(lack)
+    return kernels(request.param)
 
 
 def pytest_report_header() -> list[str]:

@@ -7,20 +7,37 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
-from cy_kernels import recorder, ring
+import cy_kernels
+from cy_kernels.choice import COMPILED, PURE, VARIABLE, kernels
 
 SECOND_NS = 1_000_000_000
 KINDS = ("flag", "cursor")
-WRITERS = {"flag": ring.FlagWriter, "cursor": ring.CursorWriter}
-READERS = {"flag": ring.FlagReader, "cursor": ring.CursorReader}
 OVERHEAD = {"flag": 7, "cursor": 0}
+STRATEGIES = ("busy_spin", "pause", "yielding", "park", "backoff")
+# What every ring, wait and recorder test runs on here.
+ALL_KERNELS = (COMPILED, PURE) if cy_kernels.status().kind == COMPILED else (PURE,)
+# Tests of what pure kernels refuse or have no form of. test_pure_kernels.py asserts what they do
+# instead, and that each of these is a test.
+TAKEOVER = "takes a place over, for which pure kernels have no compare-and-swap"
+EVICTION = "evicts the dead, for which pure kernels have no compare-and-swap"
+PARKING = "parks without limit, where pure kernels take naps"
+PURE_LACKS = {
+    "test_a_killed_writers_successor_goes_on_where_it_committed": TAKEOVER,
+    "test_commits_that_the_dead_writer_did_not_count_are_found": TAKEOVER,
+    "test_a_commit_of_an_earlier_lap_is_not_taken_for_a_new_one": TAKEOVER,
+    "test_a_killed_readers_successor_repeats_what_was_not_released": TAKEOVER,
+    "test_a_writer_that_evicts_goes_on_without_a_dead_reader": EVICTION,
+    "test_a_stopped_reader_is_never_evicted": EVICTION,
+    "test_a_parked_reader_raises_its_flag_and_the_waker_clears_it": PARKING,
+}
 
 CHILD = """
 import mmap, os, signal, sys, time
-from cy_kernels import ring
+from cy_kernels.choice import kernels
 from cy_kernels.errors import *
+ring = kernels().ring
 fd, size, kind, geometry = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], eval(sys.argv[4])
 region = memoryview(mmap.mmap(fd, size))
 writer = lambda **more: getattr(ring, kind + "Writer")(region, **geometry, **more)
@@ -40,30 +57,44 @@ def geometry(slots: int = 4, slot_bytes: int = 64, readers: int = 1) -> Mapping[
 class SharedRegion:
     """A formatted ring in a memfd, so that a fresh interpreter can map it too."""
 
-    def __init__(self, kind: str, **shape: int) -> None:
+    def __init__(self, kind: str, *, on: Optional[str] = None, **shape: int) -> None:
+        """`on`: the kernels of this side, compiled or pure; of a process, unless it says so too."""
         self.kind = kind
+        self.kernels = kernels(on)
+        ring = self.kernels.ring
         self.geometry = geometry(**shape)
         self.size_bytes = getattr(ring, f"{kind}_region_bytes")(**self.geometry)
         self.fd = os.memfd_create(f"test-{kind}")
         os.ftruncate(self.fd, self.size_bytes)
-        self.buffer = memoryview(mmap.mmap(self.fd, self.size_bytes))
+        self.map = mmap.mmap(self.fd, self.size_bytes)
+        self.buffer = memoryview(self.map)
         getattr(ring, f"{kind}_format")(self.buffer, **self.geometry)
 
+    def _end(self, side: str) -> Any:
+        return getattr(self.kernels.ring, self.kind.capitalize() + side)
+
     def writer(self, **more: Any) -> Any:
-        return WRITERS[self.kind](self.buffer, **{**self.geometry, **more})
+        return self._end("Writer")(self.buffer, **{**self.geometry, **more})
 
     def reader(self, rank: int = 0, **more: Any) -> Any:
-        return READERS[self.kind](self.buffer, rank=rank, **{**self.geometry, **more})
+        return self._end("Reader")(self.buffer, rank=rank, **{**self.geometry, **more})
 
     def describe(self) -> Mapping[str, Any]:
-        state: Mapping[str, Any] = getattr(ring, f"{self.kind}_describe")(self.buffer)
+        describe = getattr(self.kernels.ring, f"{self.kind}_describe")
+        state: Mapping[str, Any] = describe(self.buffer)
         return state
 
-    def process(self, code: str) -> "subprocess.Popen[str]":
+    def command(self, code: str) -> list[str]:
         """A second interpreter running `code`, with writer() and reader(rank) at hand."""
+        return [
+            *(sys.executable, "-c", CHILD + code, str(self.fd), str(self.size_bytes)),
+            *(self.kind.capitalize(), repr(dict(self.geometry))),
+        ]
+
+    def process(self, code: str, *, on: Optional[str] = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", CHILD + code, str(self.fd), str(self.size_bytes)]
-            + [self.kind.capitalize(), repr(dict(self.geometry))],
+            self.command(code),
+            env={**os.environ, VARIABLE: on or self.kernels.kind},
             pass_fds=[self.fd],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -74,7 +105,8 @@ class SharedRegion:
         os.close(self.fd)
 
 
-def new_recorder(records: int = 1000) -> memoryview:
+def new_recorder(records: int = 1000, *, on: Optional[str] = None) -> memoryview:
+    recorder = kernels(on).recorder
     buffer = memoryview(mmap.mmap(-1, recorder.recorder_bytes(records)))
     recorder.format_recorder(buffer, records)
     return buffer

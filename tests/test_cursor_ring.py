@@ -10,21 +10,23 @@ import time
 from typing import Iterator
 
 import pytest
+from ring_regions import SharedRegion, soon
+
+from cy_kernels.choice import Kernels
 from cy_kernels.errors import RingBusy, RingEvicted, RingFenced, RingTimeout
 from cy_kernels.owner import is_proven_dead, owner_word
-from ring_regions import SharedRegion, soon
 
 WRITER_POSITION, WRITER_OWNER = 256, 264  # offsets in the region header
 
 
 @pytest.fixture
-def region() -> Iterator[SharedRegion]:
-    shared = SharedRegion("cursor", slots=4, slot_bytes=64, readers=2)
+def region(on: Kernels) -> Iterator[SharedRegion]:
+    shared = SharedRegion("cursor", on=on.kind, slots=4, slot_bytes=64, readers=2)
     yield shared
     shared.close()
 
 
-def hold(region: SharedRegion, code: str) -> "subprocess.Popen[str]":
+def hold(region: SharedRegion, code: str) -> subprocess.Popen[str]:
     """A process that runs `code`, says so, and then sleeps until it is killed."""
     child = region.process(code + '\nprint("there", flush=True)\nsignal.pause()')
     assert child.stdout is not None
@@ -32,7 +34,7 @@ def hold(region: SharedRegion, code: str) -> "subprocess.Popen[str]":
     return child
 
 
-def kill(child: "subprocess.Popen[str]") -> None:
+def kill(child: subprocess.Popen[str]) -> None:
     child.kill()
     child.communicate()
     assert child.returncode == -signal.SIGKILL

@@ -7,6 +7,8 @@ from typing import Iterator, Optional
 import pytest
 from ring_regions import SharedRegion, soon
 
+from cy_kernels.choice import Kernels
+
 HEADER_PAGE = 4096
 
 
@@ -18,7 +20,7 @@ class PlainQueue:
         self.metadata = memory[HEADER_PAGE + chunks * chunk_bytes :]
         self.chunks, self.chunk_bytes, self.readers = chunks, chunk_bytes, readers
 
-    def flags(self, index: int) -> "list[int]":
+    def flags(self, index: int) -> list[int]:
         width = 1 + self.readers
         return list(self.metadata[index * width : (index + 1) * width])
 
@@ -50,8 +52,8 @@ class PlainQueue:
 
 
 @pytest.fixture
-def region() -> Iterator[SharedRegion]:
-    shared = SharedRegion("flag", slots=3, slot_bytes=300, readers=2)
+def region(on: Kernels) -> Iterator[SharedRegion]:
+    shared = SharedRegion("flag", on=on.kind, slots=3, slot_bytes=300, readers=2)
     yield shared
     shared.close()
 

@@ -10,14 +10,16 @@ import sys
 import time
 
 import pytest
-from cy_kernels import recorder
-from cy_kernels.errors import RingTimeout
 from ring_regions import SharedRegion, new_recorder, soon
 
+from cy_kernels.choice import VARIABLE, Kernels
+from cy_kernels.errors import RingTimeout
 
-def test_the_records_of_a_send_a_time_out_and_a_raise() -> None:
-    region = SharedRegion("flag", slots=1, readers=1)
-    writing, reading = new_recorder(), new_recorder()
+
+def test_the_records_of_a_send_a_time_out_and_a_raise(on: Kernels) -> None:
+    recorder = on.recorder
+    region = SharedRegion("flag", on=on.kind, slots=1, readers=1)
+    writing, reading = new_recorder(on=on.kind), new_recorder(on=on.kind)
     writer, reader = region.writer(recorder=writing), region.reader(0, recorder=reading)
     writer.send(b"payload", soon())
     with pytest.raises(RingTimeout):
@@ -38,8 +40,9 @@ def test_the_records_of_a_send_a_time_out_and_a_raise() -> None:
     region.close()
 
 
-def test_stamps_are_monotonic_clock_ns() -> None:
-    buffer = new_recorder()
+def test_stamps_are_monotonic_clock_ns(on: Kernels) -> None:
+    recorder = on.recorder
+    buffer = new_recorder(on=on.kind)
     before_ns = time.monotonic_ns()
     for _ in range(100):
         recorder.append(buffer, "invoke", "send", 0, 0, 0)
@@ -49,8 +52,9 @@ def test_stamps_are_monotonic_clock_ns() -> None:
     assert before_ns - slack_ns <= min(stamps) <= max(stamps) <= after_ns + slack_ns
 
 
-def test_a_full_recorder_keeps_what_it_has_and_says_that_it_overflowed() -> None:
-    buffer = new_recorder(records=2)
+def test_a_full_recorder_keeps_what_it_has_and_says_that_it_overflowed(on: Kernels) -> None:
+    recorder = on.recorder
+    buffer = new_recorder(records=2, on=on.kind)
     for position in range(3):
         assert not recorder.overflowed(buffer)
         recorder.append(buffer, "info", "send", position, 0, 0)
@@ -59,8 +63,9 @@ def test_a_full_recorder_keeps_what_it_has_and_says_that_it_overflowed() -> None
     assert recorder.count(buffer) == 2
 
 
-def test_an_open_operation_shows() -> None:
-    buffer = new_recorder()
+def test_an_open_operation_shows(on: Kernels) -> None:
+    recorder = on.recorder
+    buffer = new_recorder(on=on.kind)
     assert not recorder.last_is_invoke(buffer)
     recorder.append(buffer, "invoke", "receive", 0, 0, 0)
     assert recorder.last_is_invoke(buffer)
@@ -68,14 +73,16 @@ def test_an_open_operation_shows() -> None:
     assert not recorder.last_is_invoke(buffer)
 
 
-def test_records_can_be_drained_in_parts() -> None:
-    buffer = new_recorder()
+def test_records_can_be_drained_in_parts(on: Kernels) -> None:
+    recorder = on.recorder
+    buffer = new_recorder(on=on.kind)
     for position in range(5):
         recorder.append(buffer, "ok", "send", position, 0, 0)
     assert [record.position for record in recorder.records(buffer, 3)] == [3, 4]
 
 
-def test_every_record_before_a_sigkill_can_be_read() -> None:
+def test_every_record_before_a_sigkill_can_be_read(on: Kernels) -> None:
+    recorder = on.recorder
     size_bytes = recorder.recorder_bytes(1_000_000)
     fd = os.memfd_create("flight")
     os.ftruncate(fd, size_bytes)
@@ -83,14 +90,20 @@ def test_every_record_before_a_sigkill_can_be_read() -> None:
     recorder.format_recorder(buffer, 1_000_000)
     code = f"""
 import mmap, sys
-from cy_kernels import recorder
+from cy_kernels.choice import kernels
+recorder = kernels().recorder
 buffer = memoryview(mmap.mmap({fd}, {size_bytes}))
 for position in range(1_000_000):
     recorder.append(buffer, "ok", "send", position, position % 7, position * 3)
     if position == 500:
         print("going", flush=True)
 """
-    child = subprocess.Popen([sys.executable, "-c", code], pass_fds=[fd], stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        pass_fds=[fd],
+        env={**os.environ, VARIABLE: on.kind},
+        stdout=subprocess.PIPE,
+    )
     assert child.stdout is not None
     assert child.stdout.readline() == b"going\n"
     child.send_signal(signal.SIGKILL)
@@ -103,7 +116,8 @@ for position in range(1_000_000):
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 63, 64, 4096])
-def test_the_checksum_sees_every_flipped_bit(size: int) -> None:
+def test_the_checksum_sees_every_flipped_bit(on: Kernels, size: int) -> None:
+    recorder = on.recorder
     payload = bytes(range(256)) * 16
     seen = {recorder.checksum(payload[:size])}
     for byte in range(0, size, 1 + size // 50):
@@ -114,7 +128,8 @@ def test_the_checksum_sees_every_flipped_bit(size: int) -> None:
     assert len(seen) == 1 + 8 * len(range(0, size, 1 + size // 50))
 
 
-def test_a_buffer_that_is_no_recorder_is_refused() -> None:
+def test_a_buffer_that_is_no_recorder_is_refused(on: Kernels) -> None:
+    recorder = on.recorder
     with pytest.raises(ValueError, match="format_recorder"):
         recorder.records(memoryview(bytearray(4096)))
     with pytest.raises(ValueError, match="need 96 bytes, not 64"):

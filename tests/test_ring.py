@@ -6,14 +6,15 @@ import threading
 from typing import Iterator
 
 import pytest
-from cy_kernels import ring
+from ring_regions import KINDS, OVERHEAD, STRATEGIES, SharedRegion, new_recorder, soon
+
+from cy_kernels.choice import Kernels
 from cy_kernels.errors import RingClosed, RingEnded, RingError, RingMismatch, RingTimeout
-from ring_regions import KINDS, OVERHEAD, SharedRegion, soon
 
 
 @pytest.fixture(params=KINDS)
-def region(request: pytest.FixtureRequest) -> Iterator[SharedRegion]:
-    shared = SharedRegion(request.param, slots=4, slot_bytes=64, readers=2)
+def region(request: pytest.FixtureRequest, on: Kernels) -> Iterator[SharedRegion]:
+    shared = SharedRegion(request.param, on=on.kind, slots=4, slot_bytes=64, readers=2)
     yield shared
     shared.close()
 
@@ -66,7 +67,7 @@ def test_readers_drain_an_ended_ring_before_they_end(region: SharedRegion) -> No
         reader.receive(soon())
 
 
-@pytest.mark.parametrize("wait", ring.STRATEGIES)
+@pytest.mark.parametrize("wait", STRATEGIES)
 def test_shutdown_wakes_waiting_ends_on_both_sides(region: SharedRegion, wait: str) -> None:
     writer, reader = region.writer(wait=wait), region.reader(0, wait=wait)
     for _ in range(4):
@@ -127,7 +128,7 @@ def test_a_held_slot_refuses_a_second_operation_and_a_dangling_view(region: Shar
     ],
 )
 def test_another_geometry_is_refused_with_both_values(
-    region: SharedRegion, asked: "dict[str, int]", named: str
+    region: SharedRegion, asked: dict[str, int], named: str
 ) -> None:
     with pytest.raises(RingMismatch, match=named):
         region.writer(**asked)
@@ -151,10 +152,10 @@ def test_a_foreign_or_unfinished_region_is_refused(
         region.writer()
 
 
-def test_the_other_ring_is_refused_by_name() -> None:
-    region = SharedRegion("cursor")
+def test_the_other_ring_is_refused_by_name(on: Kernels) -> None:
+    region = SharedRegion("cursor", on=on.kind)
     with pytest.raises(RingMismatch, match="kind is cursor_ring, asked for flag_ring"):
-        ring.FlagWriter(region.buffer, **region.geometry)
+        on.ring.FlagWriter(region.buffer, **region.geometry)
     region.close()
 
 
@@ -168,10 +169,10 @@ def test_the_other_ring_is_refused_by_name() -> None:
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_impossible_geometry_is_a_value_error(
-    kind: str, shape: "dict[str, int]", named: str
+    on: Kernels, kind: str, shape: dict[str, int], named: str
 ) -> None:
     with pytest.raises(ValueError, match=named):
-        getattr(ring, f"{kind}_region_bytes")(
+        getattr(on.ring, f"{kind}_region_bytes")(
             **{"slots": 4, "slot_bytes": 64, "readers": 1, **shape}
         )
 
@@ -187,19 +188,23 @@ def test_unknown_strategies_and_closed_ends_are_value_errors(region: SharedRegio
 
 
 def test_an_end_lets_go_of_its_buffer_when_closed(region: SharedRegion) -> None:
-    own = memoryview(bytearray(0))
-    reader = region.reader(0)
-    with pytest.raises(BufferError):
+    def unmap() -> None:
         region.buffer.release()
+        region.map.close()
+
+    reader = region.reader(0, recorder=new_recorder(on=region.kernels.kind))
+    with pytest.raises(BufferError):
+        unmap()
     reader.close()
-    region.buffer.release()
-    own.release()
+    unmap()
 
 
 @pytest.mark.parametrize("readers", [1, 64])
 @pytest.mark.parametrize("kind", KINDS)
-def test_from_one_to_sixty_four_readers_get_every_message(kind: str, readers: int) -> None:
-    region = SharedRegion(kind, slots=1, slot_bytes=64, readers=readers)
+def test_from_one_to_sixty_four_readers_get_every_message(
+    on: Kernels, kind: str, readers: int
+) -> None:
+    region = SharedRegion(kind, on=on.kind, slots=1, slot_bytes=64, readers=readers)
     writer, ends = region.writer(), [region.reader(rank) for rank in range(readers)]
     for number in range(3):
         writer.send(bytes([number]), soon())

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from cy_kernels import ring
+from ring_regions import ALL_KERNELS, STRATEGIES, SharedRegion, soon
+
+from cy_kernels.choice import COMPILED, PURE, Kernels
 from cy_kernels.errors import RingTimeout
-from ring_regions import SharedRegion, soon
 
 DATA_EVENT, SPACE_EVENT = 128, 192  # offsets in the region header
 
@@ -29,18 +30,16 @@ print(total)
 
 
 @pytest.fixture
-def region() -> Iterator[SharedRegion]:
-    shared = SharedRegion("cursor", slots=1, slot_bytes=64, readers=1)
+def region(on: Kernels) -> Iterator[SharedRegion]:
+    shared = SharedRegion("cursor", on=on.kind, slots=1, slot_bytes=64, readers=1)
     yield shared
     shared.close()
 
 
-@pytest.mark.parametrize("wait", ring.STRATEGIES)
-def test_no_hand_off_through_one_slot_is_lost(region: SharedRegion, wait: str) -> None:
-    # One slot: both sides wait for each other at every message, with no safety time-out to hide
-    # a lost wake-up; a loss ends in RingTimeout.
-    messages = 20_000 if wait in ("park", "yielding") else 2_000
-    child = region.process(ECHO.format(wait=wait))
+def hand_off(region: SharedRegion, wait: str, messages: int, *, to: str) -> None:
+    """One slot: both sides wait for each other at every message, with no safety time-out to hide
+    a lost wake-up; a loss ends in RingTimeout."""
+    child = region.process(ECHO.format(wait=wait), on=to)
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     writer = region.writer(wait=wait)
@@ -51,7 +50,23 @@ def test_no_hand_off_through_one_slot_is_lost(region: SharedRegion, wait: str) -
     assert child.returncode == 0
 
 
-@pytest.mark.parametrize("wait", ring.STRATEGIES)
+@pytest.mark.parametrize("wait", STRATEGIES)
+def test_no_hand_off_through_one_slot_is_lost(region: SharedRegion, wait: str) -> None:
+    is_fast = wait in ("park", "yielding") and region.kernels.kind == COMPILED
+    hand_off(region, wait, 20_000 if is_fast else 2_000, to=region.kernels.kind)
+
+
+@pytest.mark.skipif(COMPILED not in ALL_KERNELS, reason="mixes pure with compiled kernels")
+@pytest.mark.parametrize("wait", STRATEGIES)
+def test_no_hand_off_between_compiled_and_pure_ends_is_lost(
+    region: SharedRegion, wait: str
+) -> None:
+    # With park the compiled side sleeps without limit: its pure peer must wake it each time.
+    other = PURE if region.kernels.kind == COMPILED else COMPILED
+    hand_off(region, wait, 2_000, to=other)
+
+
+@pytest.mark.parametrize("wait", STRATEGIES)
 def test_times_out_at_its_deadline_and_not_before(region: SharedRegion, wait: str) -> None:
     reader = region.reader(0, wait=wait)
     deadline_ns = soon(0.02)
@@ -71,7 +86,7 @@ def await_sleep(region: SharedRegion, pid: int) -> None:
     raise AssertionError("the reader did not park")
 
 
-@pytest.mark.parametrize("wait", ring.STRATEGIES)
+@pytest.mark.parametrize("wait", STRATEGIES)
 def test_a_signal_reaches_python_while_it_waits(region: SharedRegion, wait: str) -> None:
     child = region.process(
         f"""
@@ -85,7 +100,7 @@ except KeyboardInterrupt:
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
-    if wait == "park":
+    if wait == "park" and region.kernels.kind == COMPILED:
         await_sleep(region, child.pid)
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=30)
