@@ -17,7 +17,8 @@ from typing import Optional
 
 __all__ = ["KERNELS", "REQUIRE", "Reason", "Status", "status"]
 
-KERNELS = ("clock", "recorder", "ring", "mutants")  # one .pyx each, in the order they are loaded
+# One .pyx each, in the order in which they are loaded.
+KERNELS = ("clock", "recorder", "ring", "mutants", "gate")
 REQUIRE = "SPINBED_REQUIRE_EXT"
 NOTE = "_build_note.txt"  # written by setup.py into an installation without kernels
 
