@@ -15,8 +15,6 @@ from typing import Dict, Optional
 
 import cy_kernels
 
-__all__ = ["COMPILED", "KINDS", "PURE", "VARIABLE", "BadChoice", "Kernels", "chosen", "kernels"]
-
 COMPILED = "compiled"
 PURE = "pure"
 KINDS = (COMPILED, PURE)
@@ -52,6 +50,19 @@ def chosen(kind: Optional[str] = None) -> str:
     if kind not in KINDS:
         raise BadChoice(f"kernels {kind!r} are not one of {', '.join(KINDS)}")
     return kind
+
+
+def preload() -> None:
+    """Load what `kernels()` may come to, and say nothing: for a process that only starts others,
+    each of which is told its kind by name."""
+    if os.environ.get(VARIABLE) != PURE:
+        try:
+            for name in cy_kernels.KERNELS:
+                importlib.import_module(f"cy_kernels.{name}")
+            return
+        except Exception:  # the reason is for status() to give, where somebody listens
+            pass
+    kernels(PURE)
 
 
 def kernels(kind: Optional[str] = None) -> Kernels:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, TypeVar
 
-import cy_kernels
 from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
+from sim.live.kernels import lack_of_kernels
 from sim.live.supervisor import Supervisor
+from sim.live.world import LiveWorld
+from sim.nemesis import run_plan
 from sim.scenario.loader import discover, load
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
@@ -44,8 +46,6 @@ def _each(make: Callable[[T], Sequence[U]], sources: Sequence[T]) -> Sequence[U]
 
 def run(plan: Plan, world: Supervisor, *, reproduce: str, journal: Path) -> RunResult:
     """Raises WorldError where the operating system fails."""
-    from sim.nemesis import run_plan  # cannot be imported without compiled kernels
-
     history, duration_ns = run_plan(plan, world)
     with Journal.create(journal, history.header) as written:
         written.write(history.ops)
@@ -56,10 +56,7 @@ def lacks(plan: Plan) -> Optional[str]:
     """What this host or world cannot give the run: a reason to skip it."""
     if "live" not in plan.worlds:
         return f"it is for the world {' or '.join(plan.worlds)}, which is not in this version"
-    kernels = cy_kernels.status()
-    if kernels.reason is not None:
-        return f"the kernels are not compiled: {kernels.reason}"
-    from sim.live.world import LiveWorld
-
     missing = sorted(capability.value for capability in plan.requires - LiveWorld.capabilities)
-    return f"the live world cannot {', '.join(missing)} here" if missing else None
+    if missing:
+        return f"the live world cannot {', '.join(missing)} here"
+    return lack_of_kernels(plan)

@@ -11,6 +11,7 @@ import sys
 import traceback
 from typing import Any, Sequence
 
+from cy_kernels.choice import VARIABLE
 from sim.live.death import die_with_parent
 from sim.live.memory import ProcessMemory
 from sim.live.orders import LogToRunner, Orders
@@ -47,6 +48,7 @@ def main(control: int, memory: int, stderr: int, foreign: Sequence[int]) -> int:
 def _participate(control: socket.socket, memory: ProcessMemory) -> None:
     task = memory.task()
     os.environ.update(task.process.env)
+    os.environ[VARIABLE] = task.kernels
     orders = Orders(control, memory.words, task.stops)
     logging.getLogger().addHandler(LogToRunner(orders))
     end = _open_end(task, memory)

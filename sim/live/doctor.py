@@ -15,6 +15,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import cy_kernels
 from sim.live.region import Leftover, leftovers, reap_dead
+from sim.transport import STRATEGIES
 
 SHM = Path("/dev/shm")
 SHM_SMALL_BYTES = 64 << 20  # what container engines give by default; a few runs at a time fill it
@@ -63,7 +64,7 @@ def _kernels() -> Fact:
     status = cy_kernels.status()
     if status.reason is None:
         return Fact("kernels", "compiled")
-    return Fact("kernels", str(status), "runs are skipped without them: install gcc, build again")
+    return Fact("kernels", str(status), "runs are slow, and some skipped: install gcc, build again")
 
 
 def _headers() -> Fact:
@@ -185,16 +186,15 @@ def _can_unshare(unshare: str, flags: Sequence[str]) -> bool:
 
 
 def _waits() -> Fact:
-    if cy_kernels.status().reason is not None:
-        return Fact("waits", "none: the kernels are not compiled")
-    from cy_kernels import ring
+    if cy_kernels.status().reason is None:
+        return Fact("waits", " ".join(STRATEGIES))
+    from cy_kernels.pure.wait import really_runs
 
-    return Fact("waits", " ".join(ring.STRATEGIES))
+    rungs = dict.fromkeys(map(really_runs, STRATEGIES))
+    return Fact("waits", f"{' '.join(rungs)} (pure)")
 
 
 def _world() -> Fact:
-    if cy_kernels.status().reason is not None:
-        return Fact("live world", "none: the kernels are not compiled")
     from sim.live.world import LiveWorld
 
     verbs = sorted(capability.value for capability in LiveWorld.capabilities)

@@ -13,7 +13,7 @@ import os
 import pickle
 from typing import TYPE_CHECKING
 
-from cy_kernels import recorder
+from cy_kernels.choice import kernels
 
 if TYPE_CHECKING:
     from sim.live.task import Task
@@ -42,6 +42,7 @@ class ProcessMemory:
 
     @classmethod
     def create(cls, task: Task, records: int) -> ProcessMemory:
+        recorder = kernels().recorder
         pickled = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
         recorder_at = -(-(PAGE + len(pickled)) // PAGE) * PAGE
         fd = os.memfd_create("spinbed-process", os.MFD_CLOEXEC)

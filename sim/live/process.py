@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Any, Callable, Deque, Dict, Mapping, Optional, Sequence
 
-from cy_kernels import recorder
+from cy_kernels.choice import kernels
 from sim.history.op import INFO, OVERFLOW, Op
 from sim.live.memory import FAILS, ProcessMemory
 from sim.live.orders import MESSAGE_BYTES_MAX
@@ -57,6 +57,7 @@ class LiveProcess:
         self._death: Optional[int] = None
         self._is_heard = False
         self._early: Optional[Dict[str, Any]] = None  # it may be ready before we know its pid
+        self._recorder = kernels().recorder
         self._resources = ExitStack()
         with ExitStack() as until_whole:
             until_whole.enter_context(self._resources)
@@ -180,10 +181,10 @@ class LiveProcess:
 
     def is_waiting(self) -> bool:
         """An operation of it is open."""
-        return not self.is_dead and recorder.last_is_invoke(self.memory.recorder)
+        return not self.is_dead and self._recorder.last_is_invoke(self.memory.recorder)
 
     def ops_completed(self) -> int:
-        return recorder.count(self.memory.recorder) // 2
+        return self._recorder.count(self.memory.recorder) // 2
 
     def ops_ok(self) -> int:
         """Roughly: two words that it writes one after the other."""
@@ -195,7 +196,7 @@ class LiveProcess:
         ops: Deque[Op] = deque()
         latest_ns = 0
         name, incarnation = self.name, self.incarnation
-        for record in recorder.records(self.memory.recorder):
+        for record in self._recorder.records(self.memory.recorder):
             time_ns, type, f, position, size_bytes, checksum, outcome = record
             latest_ns = time_ns if time_ns > latest_ns else latest_ns
             size: Optional[int] = size_bytes
@@ -203,7 +204,7 @@ class LiveProcess:
             if checksum == 0:  # of no message: a receive that has none yet, or got none
                 size = sum = None
             ops.append(Op(latest_ns, name, incarnation, type, f, position, size, sum, outcome))
-        if recorder.overflowed(self.memory.recorder):
+        if self._recorder.overflowed(self.memory.recorder):
             ops.append(Op(latest_ns, name, incarnation, INFO, OVERFLOW))
         return ops
 

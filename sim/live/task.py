@@ -18,4 +18,5 @@ class Task:
     name_prefix: str  # of the run's regions
     incarnation: int
     ops_before: int  # completed by earlier incarnations
+    kernels: str  # "compiled" | "pure": what the scenario leaves open, the runner has decided
     stops: Sequence[int]  # counts of completed ops at which to stop and report, ascending

@@ -13,6 +13,7 @@ from sim.abc import Capability
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
+from sim.live.kernels import kernels_of
 from sim.live.process import DEAD, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
@@ -228,7 +229,15 @@ class LiveWorld:
         }
         # A count that an earlier incarnation reached was acted on then.
         left = sorted(count for count in stops if count > ops_before or not incarnation)
-        task = Task(process, self._plan.transport, self._prefix, incarnation, ops_before, left)
+        task = Task(
+            process=process,
+            spec=self._plan.transport,
+            name_prefix=self._prefix,
+            incarnation=incarnation,
+            ops_before=ops_before,
+            kernels=kernels_of(process),
+            stops=left,
+        )
         records = records_for(self._plan, process)
         try:
             life = LiveProcess(task, records, self._supervisor, self._on_event)

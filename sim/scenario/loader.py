@@ -108,6 +108,7 @@ def _process(table: Process) -> ProcessTable:
         start=table.start,
         env=dict(table.env),
         workload=_workload(table.workload),
+        kernels=table.kernels,
     )
 
 

@@ -105,6 +105,7 @@ ProcessName = Annotated[str, Field(pattern=PROCESS_NAME), BeforeValidator(_not_r
 Target = Annotated[str, Field(pattern=TARGET)]
 Env = Annotated[Dict[str, str], BeforeValidator(_env)]
 Wait = Annotated[str, OneOf("wait strategy", names.wait_names)]
+Kernels = Annotated[str, OneOf("kind of kernels", lambda: names.KERNELS)]
 Start = Annotated[str, OneOf("start", lambda: names.STARTS)]
 World = Annotated[str, OneOf("world", lambda: names.WORLDS)]
 CheckerName = Annotated[str, OneOf("checker", names.checker_names)]
@@ -172,6 +173,7 @@ class WriterProcess(BaseModel):
     wait: Wait = key("park", "wait strategy")
     start: Start = key("template", "how the process is started")
     env: Env = key({}, "environment variables added to the runner's")
+    kernels: Optional[Kernels] = key(None, "compiled or pure; absent: what the host has")
     workload: WriterWorkload = key({}, "what it sends")
 
 
@@ -185,6 +187,7 @@ class ReaderProcess(BaseModel):
     wait: Wait = key("park", "wait strategy")
     start: Start = key("template", "how the processes are started")
     env: Env = key({}, "environment variables added to the runner's")
+    kernels: Optional[Kernels] = key(None, "compiled or pure; absent: what the host has")
     workload: ReaderWorkload = key({}, "how it receives")
 
 

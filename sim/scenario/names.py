@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Optional, Sequence
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
+from cy_kernels import choice
 from sim import checkers, faults, transport
 from sim.history import op
 
@@ -17,6 +18,7 @@ SELECTORS = ("one", "some", "majority", "all")
 ROLES = ("writer", "reader")
 WORLDS = ("live", "virtual")
 STARTS = ("template", "fork", "spawn", "forkserver")
+KERNELS = choice.KINDS
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 OUTCOMES = (op.TIMEOUT, op.ENDED, op.CLOSED, op.RAISED, op.EVICTED, op.FENCED)
 # Whom the history itself speaks of: no process may be called so.

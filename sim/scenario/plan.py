@@ -59,6 +59,7 @@ class ProcessPlan:
     start: str  # "template" | "fork" | "spawn" | "forkserver"
     env: Mapping[str, str]
     workload: Union[WriterWorkload, ReaderWorkload]
+    kernels: Optional[str] = None  # "compiled" | "pure"; None: what the host has
 
 
 @dataclass(frozen=True)

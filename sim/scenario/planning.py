@@ -119,6 +119,7 @@ def _processes(scenario: Scenario, seed: int) -> Sequence[ProcessPlan]:
                     start=table.start,
                     env=table.env,
                     workload=_workload(scenario, seed, name, table.workload),
+                    kernels=table.kernels,
                 )
             )
             rank += is_reader

@@ -42,6 +42,7 @@ class ProcessTable:
     start: str
     env: Mapping[str, str]
     workload: Union[Sending, Receiving]
+    kernels: Optional[str] = None  # None: what the host has
 
     @property
     def members(self) -> Sequence[str]:

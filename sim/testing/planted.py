@@ -15,7 +15,7 @@ import os
 from contextlib import contextmanager
 from typing import Any, Callable, ClassVar, ContextManager, Iterator, Mapping, Optional, Sequence
 
-from cy_kernels import recorder as flight_recorder
+from cy_kernels.choice import kernels
 from cy_kernels.errors import RingClosed, RingEnded, RingEvicted, RingTimeout
 from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
 from sim.history.op import CLOSED, ENDED, EVICTED, FAIL, INVOKE, OK, RECEIVE, TIMEOUT
@@ -90,6 +90,7 @@ class AlteringReader:
 
     def _record(self, type: str, payload: bytes = b"", outcome: Optional[str] = None) -> None:
         if self._recorder is not None:
+            flight_recorder = kernels().recorder
             checksum = flight_recorder.checksum(payload) if type == OK else 0
             flight_recorder.append(
                 self._recorder, type, RECEIVE, self._position, len(payload), checksum, outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Mapping, Optional, Sequence
 
+from cy_kernels.choice import kernels
 from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
 
 REGION = "ring"
@@ -18,9 +19,8 @@ class CursorRing:
     orders: ClassVar[Sequence[str]] = ("fenced",)
 
     def create(self, spec: TransportSpec, regions: Regions) -> None:
-        from cy_kernels import ring
-
         geometry = _geometry(spec)
+        ring = kernels().ring
         size_bytes = ring.cursor_region_bytes(**geometry)
         buffer = regions.create(REGION, size_bytes, reserve=spec.reserve)
         ring.cursor_format(buffer, **geometry)
@@ -28,10 +28,8 @@ class CursorRing:
     def writer(
         self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
     ) -> WriterEnd:
-        from cy_kernels import ring
-
         buffer = regions.attach(REGION)
-        return ring.CursorWriter(
+        return kernels().ring.CursorWriter(
             buffer, wait=wait, recorder=recorder, evict_dead=spec.evict_dead, **_geometry(spec)
         )
 
@@ -44,15 +42,13 @@ class CursorRing:
         wait: str,
         recorder: Optional[memoryview],
     ) -> ReaderEnd:
-        from cy_kernels import ring
-
         buffer = regions.attach(REGION)
-        return ring.CursorReader(buffer, rank=rank, wait=wait, recorder=recorder, **_geometry(spec))
+        return kernels().ring.CursorReader(
+            buffer, rank=rank, wait=wait, recorder=recorder, **_geometry(spec)
+        )
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
-        from cy_kernels import ring
-
-        return ring.cursor_describe(regions.attach(REGION))
+        return kernels().ring.cursor_describe(regions.attach(REGION))
 
 
 def _geometry(spec: TransportSpec) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, ClassVar, Mapping, Optional, Sequence
 
+from cy_kernels.choice import PURE, kernels
 from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
 
 REGION = "ring"
@@ -27,9 +28,8 @@ class FlagRing:
     orders: ClassVar[Sequence[str]] = ("fenced", "as_shipped")
 
     def create(self, spec: TransportSpec, regions: Regions) -> None:
-        from cy_kernels import ring
-
         geometry = _geometry(spec)
+        ring = kernels().ring
         size_bytes = ring.flag_region_bytes(**geometry)
         buffer = regions.create(REGION, size_bytes, reserve=spec.reserve)
         ring.flag_format(buffer, **geometry)
@@ -55,9 +55,7 @@ class FlagRing:
         )
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
-        from cy_kernels import ring
-
-        return ring.flag_describe(regions.attach(REGION))
+        return kernels().ring.flag_describe(regions.attach(REGION))
 
 
 def _geometry(spec: TransportSpec) -> Mapping[str, int]:
@@ -70,10 +68,9 @@ def _options(spec: TransportSpec) -> Mapping[str, Any]:
 
 def _kernels(spec: TransportSpec) -> ModuleType:
     """The product's kernels know no mutants; those are a second extension of the same sources."""
-    if spec.mutant is None:
-        from cy_kernels import ring
-
-        return ring
+    chosen = kernels()
+    if spec.mutant is None or chosen.kind == PURE:  # whose ends refuse every mutant
+        return chosen.ring
     from cy_kernels import mutants
 
     return mutants
