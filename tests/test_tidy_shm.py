@@ -1,4 +1,4 @@
-"""The check of conftest.py that a test run leaves no shared memory, with real test runs."""
+"""The check that a test run leaves no shared memory, with real test runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import uuid
 from pathlib import Path
 
+import left_over_regions
 import pytest
 
 OWN_PREFIX = "tidy."  # not "spinbed.": tests beside this one have regions of that name
@@ -27,7 +28,7 @@ def region(tmp_path: Path):
 
 
 def run_pytest(tmp_path: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    conftest = Path(__file__).with_name("conftest.py").read_text()
+    conftest = Path(left_over_regions.__file__).read_text()
     assert conftest.count('PREFIX = "spinbed."') == 1
     conftest = conftest.replace('PREFIX = "spinbed."', f"PREFIX = {OWN_PREFIX!r}")
     (tmp_path / "conftest.py").write_text(conftest)
