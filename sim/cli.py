@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from sim.arguments import (
 from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
 from sim.live import doctor
+from sim.live.kernels import default_kernels
 from sim.live.supervisor import Supervisor
 from sim.live.termination import Terminated, terminated_as_an_exception
 from sim.report import REPORTS, text
@@ -79,6 +81,7 @@ def _say(what: object, status: ExitStatus) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     scenarios = story.load_all(arguments.paths)
     plans = story.plan_all(_selected(scenarios, arguments), arguments.seed)
     crew = crew_for(
@@ -101,7 +104,9 @@ def crew_for(
     is_required: bool = False,
     fail_fast: bool = False,
 ) -> Crew[Supervisor]:
-    """`again` names the command that reproduces a plan's run."""
+    """`again` names the command that reproduces a plan's run. Raises ScenarioError where the
+    environment asks for kernels of no kind."""
+    default_kernels()  # what there is to warn of comes before the first run
 
     def skip(plan: Plan) -> Optional[RunResult]:
         why = story.lacks(plan)
