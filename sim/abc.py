@@ -23,6 +23,14 @@ class Capability(enum.Enum):
     RAISE = "raise"
     UNLINK = "unlink"
     TRUNCATE = "truncate"
+    FREEZE = "freeze"
+    CPU_QUOTA = "limit CPU time"
+    SIGNAL = "send signals"
+    CROWD = "crowd the cores"
+    LIMIT_FDS = "limit descriptors"
+    WRITE_MEMORY = "write shared memory"
+    HOLD_BACK = "hold a process back"
+    SMALL_SHM = "mount a small /dev/shm"
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,65 @@ class World(Protocol):
     def region_size_bytes(self) -> Optional[int]:
         """The size of the region by its name as a newcomer would find it; None: no such name."""
 
+    def hold_back(self, process: str) -> None:
+        """Before anybody is started: this one is not, until `attach`. Its state is "absent"."""
+
+    def attach(self, process: str) -> str:
+        """Start who was held back; its state once it is attached, or has failed to. A no-op after
+        the first time."""
+
+    @property
+    def machine(self) -> Machine:
+        """What is around the processes."""
+
+
+class Machine(Protocol):
+    """What surrounds the processes of a World. Verbs as there."""
+
+    def freeze(self, process: str) -> str:
+        """No instruction of it runs any more; what the kernel says it is, "FROZEN"."""
+
+    def thaw(self, process: str) -> str:
+        """"THAWED"; a no-op where it is not frozen."""
+
+    def starve(self, process: str, run_ns: int, of_ns: int) -> Mapping[str, Any]:
+        """CPU time from now on: so much of every period. What the kernel says of it."""
+
+    def feed(self, process: str) -> Mapping[str, Any]:
+        """As much CPU time as there is; how often it was throttled until now."""
+
+    def storm(self, process: str, every_ns: int) -> None:
+        """A signal for the process again and again, which interrupts its system calls."""
+
+    def calm(self, process: str) -> bool:
+        """No more signals; whether anybody still sends some."""
+
+    def signals_received(self, process: str, *, at_least: int, within_ns: int) -> int:
+        """Of a storm, as the process itself counts them."""
+
+    def crowd(self, process: str, count: int) -> Mapping[str, Any]:
+        """Start so many processes that only spin, on the cores that this one may use."""
+
+    def disperse(self, process: str) -> Mapping[str, Any]:
+        """End them; how long they ran, and who of them is left."""
+
+    def limit_fds(self, process: str, limit: Optional[int]) -> Optional[int]:
+        """Its RLIMIT_NOFILE from now on, None: what it was before; what the kernel says it is."""
+
+    def try_open(self, process: str, *, within_ns: int) -> Optional[str]:
+        """What becomes of an open(2) in the process: "ok", "EMFILE"; None: it does not answer."""
+
+    def read_word(self, name: str) -> int:
+        """A word of the transport's region by its name: "magic", "slot[3].sequence"."""
+
+    def write_word(self, name: str, value: int) -> None: ...
+
+    def limit_shm(self, size_bytes: int) -> None:
+        """Before anybody is started: /dev/shm is so small for everybody, and the run's own."""
+
+    def shm_size_bytes(self) -> int:
+        """Of /dev/shm, as the processes see it."""
+
 
 class Fault(Protocol):
     """One way to go wrong: a frozen dataclass of its own parameters, one file each.
@@ -102,6 +169,13 @@ class Fault(Protocol):
     def heal(self, world: World) -> Evidence: ...
 
     def accounts_for(self, because: str) -> Sequence[Allowance]: ...
+
+
+class Condition(Fault, Protocol):
+    """A fault that must hold before anybody is started: `inject` then proves that it does, or
+    ends it."""
+
+    def prepare(self, world: World) -> None: ...
 
 
 @dataclass(frozen=True)
