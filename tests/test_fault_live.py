@@ -47,7 +47,7 @@ def supervisor() -> Iterator[Supervisor]:
 @pytest.fixture(autouse=True)
 def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
     yield
-    assert names_with(supervisor.prefix) == []
+    assert names_with(supervisor.prefix + ".") == []
 
 
 @dataclasses.dataclass(frozen=True)

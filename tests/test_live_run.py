@@ -80,7 +80,7 @@ def test_the_history_is_in_order_and_each_life_is_complete(supervisor):
 def test_nothing_is_left_of_a_run(supervisor):
     history, _ = run_plan(plan(messages=5), supervisor)
     assert history.header.name_prefix.startswith(supervisor.prefix)
-    assert names_with(supervisor.prefix) == []
+    assert names_with(supervisor.prefix + ".") == []
     assert list(history.where(LEAK)) == []
 
 
@@ -107,7 +107,7 @@ def test_a_plan_that_cannot_start_is_an_error_of_the_world_and_leaves_nothing(su
     broken = with_wait(plan(), "no-such-wait")
     with pytest.raises(WorldError, match="no-such-wait"):
         run_plan(broken, supervisor)
-    assert names_with(supervisor.prefix) == []
+    assert names_with(supervisor.prefix + ".") == []
     run_plan(plan(messages=5), supervisor)
 
 
@@ -137,7 +137,7 @@ def test_names_that_a_process_leaves_are_a_leak_and_then_gone(supervisor):
     history, _ = run_plan(plan(kind="live_transports:Leaves", messages=5), supervisor)
     (op,) = history.where(LEAK)
     assert op.detail["names"] == [history.header.name_prefix + "left"]
-    assert names_with(supervisor.prefix) == []
+    assert names_with(supervisor.prefix + ".") == []
 
 
 def test_a_standstill_is_a_hang_with_evidence(supervisor):

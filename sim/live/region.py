@@ -19,8 +19,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 import posix_ipc
 
 from sim.errors import WorldError
+from sim.live.litter import SHM, files_with, remove_files, shm_starts
 from sim.live.procfs import pid_namespace, stat
-from sim.live.watcher import SHM, unlink_all
 
 NAME = re.compile(r"/?(?:sem\.)?spinbed\.(\d+)\.(\d+)\.(\d+)\.([0-9a-f]{16})(?:\.(.*))?", re.DOTALL)
 
@@ -146,12 +146,11 @@ def _free_bytes() -> int:
 
 def names_with(prefix: str) -> Sequence[str]:
     """What is in /dev/shm under this prefix, semaphores included."""
-    starts = (prefix[1:], "sem." + prefix[1:])
-    return sorted("/" + entry for entry in os.listdir(SHM) if entry.startswith(starts))
+    return ["/" + os.path.basename(path) for path in files_with(shm_starts(prefix))]
 
 
 def remove(prefix: str) -> None:
-    unlink_all([prefix])
+    remove_files(shm_starts(prefix))
 
 
 @dataclass(frozen=True)

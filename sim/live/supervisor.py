@@ -17,16 +17,18 @@ import threading
 import time
 import weakref
 from contextlib import ExitStack
-from typing import Any, Callable, Dict, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 
 from sim.errors import WorldError
-from sim.live.region import owner_prefix, remove
-from sim.live.watcher import boot
+from sim.live.litter import end_cgroup, remove_files, shm_starts
+from sim.live.region import owner_prefix
+from sim.live.watcher import OWNER, boot, escaped
 
 # Two interpreters with all their imports; on a machine with many more processes than cores this
 # takes seconds.
 START_DEADLINE_NS = 60_000_000_000
 CLOSE_DEADLINE_S = 60.0
+REGISTER_DEADLINE_NS = 20_000_000_000  # the watcher only has to answer
 PACKET_BYTES_MAX = 65536
 
 
@@ -67,7 +69,9 @@ class Supervisor:
         self._lifeline: socket.socket
         self._watcher: Optional[subprocess.Popen[bytes]] = None
         self._is_up = False
-        self._is_registered = False
+        self._asked = self._registered = 0  # what the watcher is to remove, and knows of
+        self._files = shm_starts(self.prefix)
+        self._cgroups: List[str] = []
         self._abort_read = self._abort_write = -1
         self._abort_lock = threading.Lock()
         self.failure: Optional[WorldError] = None  # once set, this supervisor is of no more use
@@ -97,11 +101,40 @@ class Supervisor:
         self._runs += 1
         return f"{self.prefix}.r{self._runs}."
 
+    def temporaries(self, folder: str) -> str:
+        """How paths of temporary files in this folder begin, so that none outlives us."""
+        start = os.path.join(os.path.abspath(folder), f"{self.prefix[1:]}.")
+        if start not in self._files:
+            self._files.append(start)
+            self._register("register-files", start)
+        return start
+
+    def register_cgroup(self, path: str) -> None:
+        """Call before it is made. Its last part begins with `prefix`, less the slash. Whatever
+        becomes of us, it is thawed, its processes are killed, and it is removed."""
+        assert os.path.basename(path).startswith(self.prefix[1:]), path
+        if path not in self._cgroups:
+            self._cgroups.append(path)
+            self._register("register-cgroup", path)
+
+    def _register(self, verb: str, what: str) -> None:
+        """Returns when the watcher knows."""
+        self._asked += 1
+        try:
+            self._lifeline.sendall(f"{verb} {escaped(what)}\n".encode())
+        except OSError as error:
+            raise self._fail("write to the watcher", errno=error.errno) from error
+        deadline_ns = time.monotonic_ns() + REGISTER_DEADLINE_NS
+        while self._registered < self._asked:
+            if time.monotonic_ns() > deadline_ns:
+                raise self._fail("watcher", detail=f"no answer to {verb}")
+            self.pump(deadline_ns)
+
     def spawn(self, listener: Listener, start: str, fds: Sequence[int]) -> None:
         """`fds`: control, memory, stderr; the caller keeps and closes its copies."""
         self._keys += 1
         self._listeners[self._keys] = listener
-        message = json.dumps({"spawn": self._keys, "start": start}).encode()
+        message = json.dumps({"spawn": self._keys, "start": start, "prefix": self.prefix}).encode()
         try:
             socket.send_fds(self._template, [message], fds)
         except OSError as error:
@@ -138,33 +171,41 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # a Ctrl-C in the terminal is the runner's alone
+                env={**os.environ, OWNER: self.prefix[1:]},
             )
-        self._lifeline.sendall(f"register {self.prefix}\n".encode())
         self._selector.register(self._lifeline, selectors.EVENT_READ, self._on_lifeline)
         self._selector.register(self._template, selectors.EVENT_READ, self._on_template)
         self._selector.register(self._abort_read, selectors.EVENT_READ, self._on_abort)
+        self._asked += 1
+        self._lifeline.sendall(f"register {self.prefix}\n".encode())
         deadline_ns = time.monotonic_ns() + START_DEADLINE_NS
-        while not (self._is_up and self._is_registered):
+        while not (self._is_up and self._registered):
             if time.monotonic_ns() > deadline_ns:
                 raise self._fail("start of watcher and template", detail="no answer in time")
             self.pump(deadline_ns)
 
     def _on_lifeline(self) -> None:
-        received = self._lifeline.recv(PACKET_BYTES_MAX)
+        try:
+            received = self._lifeline.recv(PACKET_BYTES_MAX)
+        except ConnectionResetError:  # it went with something of ours unread
+            received = b""
         if not received:
             raise self._fail("watcher", detail="it is gone")
         for line in received.decode().splitlines():
             verb, _, rest = line.partition(" ")
-            if verb == "registered":
-                self._is_registered = True
+            if verb.startswith("registered"):
+                self._registered += 1
             else:
                 code = os.waitstatus_to_exitcode(int(rest))
                 raise self._fail("template", detail=f"it died: {describe_exit(code)}")
 
     def _on_template(self) -> None:
-        packet, fds, _, _ = socket.recv_fds(
-            self._template, PACKET_BYTES_MAX, 1, socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            packet, fds, _, _ = socket.recv_fds(
+                self._template, PACKET_BYTES_MAX, 1, socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:  # it went with something of ours unread
+            packet, fds = b"", []
         if not packet:
             # The watcher is about to say how it died, and that is worth waiting for.
             self._selector.unregister(self._template)
@@ -204,7 +245,14 @@ class Supervisor:
             except subprocess.TimeoutExpired as late:
                 raise WorldError("watcher", pid=self._watcher.pid, detail=str(late)) from late
             finally:
-                remove(self.prefix)  # nothing is there, unless somebody killed the watcher
+                self._remove_rest()
+
+    def _remove_rest(self) -> None:
+        """Nothing is there, unless somebody killed the watcher."""
+        with ExitStack() as last_first:
+            last_first.callback(remove_files, self._files)
+            for cgroup in self._cgroups:
+                last_first.callback(end_cgroup, cgroup)
 
 
 def describe_exit(code: int) -> str:

@@ -4,7 +4,8 @@ One fork of it takes 1 to 2 ms, because all imports are done. Death signals foll
 forked, hence one thread, and one process that does nothing else.
 
 Messages, JSON in packets (descriptors travel beside):
-    to the template   {"spawn": key, "start": method}           control, memory, stderr
+    to the template   {"spawn": key, "start": method, "prefix": of all names}
+                      and beside it: control, memory, stderr
     to the runner     {"up": pid}, {"spawned": key, "pid": ...}  a pidfd
                       {"exit": key, "code": exit status, or -signal}
 """
@@ -17,16 +18,19 @@ import json
 import multiprocessing
 import multiprocessing.process
 import multiprocessing.reduction
+import multiprocessing.util
 import os
 import resource
 import selectors
 import socket
 import sys
+import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from cy_kernels import choice
 from sim.live import child
 from sim.live.death import die_with_parent
+from sim.live.litter import SHM
 from sim.live.memory import ProcessMemory
 from sim.live.workload import Payloads
 
@@ -92,12 +96,12 @@ class Template:
             return False
         message = json.loads(packet)
         assert len(fds) == FDS, f"{len(fds)} descriptors came with {message}"
-        self._spawn(message["spawn"], message["start"], fds)
+        self._spawn(message["spawn"], message["start"], message["prefix"], fds)
         for fd in fds:
             os.close(fd)
         return True
 
-    def _spawn(self, key: int, start: str, fds: List[int]) -> None:
+    def _spawn(self, key: int, start: str, prefix: str, fds: List[int]) -> None:
         own = [self._commands.fileno(), self._selector.fileno(), *self._own]
         process: Any = None
         if start == "template":
@@ -105,6 +109,8 @@ class Template:
             if pid == 0:
                 _become_participant(fds, own)
         else:
+            if start == "forkserver":
+                _keep_sockets_in(SHM + prefix)
             process = _start(start, fds, own)
             pid = process.pid
         death = os.pidfd_open(pid)
@@ -147,6 +153,18 @@ def _become_participant(fds: List[int], own: Sequence[int]) -> None:
         code = child.main(fds[0], fds[1], fds[2], own)
     finally:
         os._exit(code)
+
+
+def _keep_sockets_in(folder: str) -> None:
+    """multiprocessing puts the fork server's socket into a temporary folder of its own, which
+    nobody removes after a process that ends as we do; under this name the watcher does. Longer
+    than 64 bytes it must not be, or it is not taken."""
+    if not os.path.isdir(folder):
+        os.mkdir(folder, 0o700)
+    before = tempfile.tempdir
+    tempfile.tempdir = folder
+    multiprocessing.util.get_temp_dir()  # makes it once, and stays with it
+    tempfile.tempdir = before
 
 
 class _Passed:

@@ -1,11 +1,14 @@
 """The process that outlives a killed runner, and leaves nothing behind of it.
 
 It knows nothing of scenarios. The runner holds the only other end of the lifeline: when that
-closes, however the runner ended, everything below the watcher is killed and every shared-memory
-object with a registered prefix is unlinked. It imports next to nothing: little can break it.
+closes, however the runner ended, everything below the watcher is killed and everything that was
+registered is removed. It imports next to nothing: little can break it.
 
-Lifeline, one line a message:   register <prefix>  ->  registered <prefix>
-                                                       template-died <wait status>
+Lifeline, one line a message, paths escaped; each is sent before the thing is made:
+    register <prefix>              ->  registered <prefix>         names in /dev/shm
+    register-files <path prefix>   ->  registered-files <...>      temporary files elsewhere
+    register-cgroup <path>         ->  registered-cgroup <path>
+                                       template-died <wait status>
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ import select
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from typing import List, Sequence
 
 from sim.live.death import adopt_orphans
+from sim.live.litter import end_cgroup, lift, remove_files, shm_starts
 from sim.live.procfs import descendants
 
-SHM = "/dev/shm"
+# Inherited by everything below: tells doctor whose a process is.
+OWNER = "SPINBED_OWNER"
 IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE)
 # A process in uninterruptible sleep dies late; past this nothing more can be done for the names.
 KILL_DEADLINE_S = 60.0
@@ -42,7 +48,7 @@ def boot(module: str, path: str, fds: Sequence[int]) -> List[str]:
 def main(lifeline: int, commands: int) -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    prefixes: List[str] = []
+    registered = Registered()
     try:
         adopt_orphans()
         os.set_inheritable(lifeline, False)
@@ -53,14 +59,52 @@ def main(lifeline: int, commands: int) -> None:
             setsigdef=IGNORED,
         )
         os.close(commands)
-        _watch(lifeline, template, prefixes)
+        _watch(lifeline, template, registered)
     finally:
-        kill_everything_below()
-        unlink_all(prefixes)
+        registered.remove()
         os._exit(0)
 
 
-def _watch(lifeline: int, template: int, prefixes: List[str]) -> None:
+class Registered:
+    """What there may be to remove."""
+
+    def __init__(self) -> None:
+        self.files: List[str] = []  # how paths begin
+        self.cgroups: List[str] = []
+
+    def add(self, line: bytes) -> str:
+        """What to answer to a message."""
+        verb, _, rest = line.decode("ascii").partition(" ")
+        what = unescaped(rest)
+        assert os.path.basename(what).startswith("spinbed."), line
+        if verb == "register":
+            self.files += shm_starts(what)
+        elif verb == "register-files":
+            self.files.append(what)
+        else:
+            assert verb == "register-cgroup", line
+            self.cgroups.append(what)
+        return f"{verb.replace('register', 'registered')} {rest}"
+
+    def remove(self) -> None:
+        """Everything, and all of it is tried: what fails does not keep the rest."""
+        with ExitStack() as last_first:
+            last_first.callback(remove_files, self.files)
+            for cgroup in self.cgroups:
+                last_first.callback(end_cgroup, cgroup)
+            last_first.callback(kill_everything_below, self.cgroups)
+
+
+def escaped(path: str) -> str:
+    """One line of ASCII, whatever bytes a path is made of."""
+    return path.encode("unicode_escape").decode("ascii")
+
+
+def unescaped(text: str) -> str:
+    return text.encode("ascii").decode("unicode_escape")
+
+
+def _watch(lifeline: int, template: int, registered: Registered) -> None:
     """Returns when the runner is gone."""
     death = os.pidfd_open(template)
     poll = select.poll()
@@ -72,7 +116,7 @@ def _watch(lifeline: int, template: int, prefixes: List[str]) -> None:
             if fd == death:
                 _, status = os.waitpid(template, 0)
                 poll.unregister(death)
-                kill_everything_below()
+                kill_everything_below(registered.cgroups)
                 _say(lifeline, f"template-died {status}")
                 continue
             received = os.read(lifeline, 65536)
@@ -80,10 +124,7 @@ def _watch(lifeline: int, template: int, prefixes: List[str]) -> None:
                 return
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                verb, prefix = line.decode().split(" ", 1)
-                assert verb == "register" and prefix.startswith("/spinbed."), line
-                prefixes.append(prefix)
-                _say(lifeline, f"registered {prefix}")
+                _say(lifeline, registered.add(line))
 
 
 def _say(lifeline: int, line: str) -> None:
@@ -93,11 +134,14 @@ def _say(lifeline: int, line: str) -> None:
         pass  # the runner is gone; the read that follows says so
 
 
-def kill_everything_below() -> None:
+def kill_everything_below(cgroups: Sequence[str]) -> None:
     """Until the kernel says that we have no child left. Orphans become our children as they lose
-    theirs, so what forked while it was being killed is met in a later round."""
+    their parents, so what forked while it was being killed is met in a later round. Who is frozen
+    in one of these cgroups cannot die, and is thawed first."""
     deadline_s = time.monotonic() + KILL_DEADLINE_S
     while time.monotonic() < deadline_s:
+        for cgroup in cgroups:
+            lift(cgroup)
         for pid in descendants(os.getpid()):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -109,16 +153,3 @@ def kill_everything_below() -> None:
         except ChildProcessError:
             return
         time.sleep(KILL_POLL_S)
-
-
-def unlink_all(prefixes: Sequence[str]) -> None:
-    """Shared memory and semaphores; posix_ipc and glibc put the latter under sem.<name>."""
-    starts = tuple(lead + prefix[1:] for prefix in prefixes for lead in ("", "sem."))
-    if not starts:
-        return
-    for entry in os.listdir(SHM):
-        if entry.startswith(starts):
-            try:
-                os.unlink(f"{SHM}/{entry}")
-            except FileNotFoundError:
-                pass
