@@ -1,14 +1,14 @@
 """Arm, watch and drive the step gate of a process, from any process that maps its control block."""
 
 import enum
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Type
 
 GATE_BYTES: int
 ANY: int
 ACTIONS: Dict[str, int]  # stop, kill, token
 STEPS: Tuple[Tuple[int, str], ...]
 
-class Step(enum.IntEnum): ...
+Step: Type[enum.IntEnum]
 
 def number_of(step: str) -> int:
     """The number of a step's name. Raises ValueError for an unknown one."""
@@ -29,7 +29,7 @@ def grant(buffer: memoryview, tokens: int = 1) -> None:
 def await_arrivals(buffer: memoryview, arrivals: int, deadline_ns: int) -> bool:
     """Wait until the action was taken `arrivals` times in all; False: the deadline came first."""
 
-def state(buffer: memoryview) -> "Dict[str, Any]":
+def state(buffer: memoryview) -> Dict[str, Any]:
     """What the gate has seen: armed, arrivals, last_step, last_occurrence, visited (names)."""
 
 def install(buffer: Optional[memoryview]) -> None:

@@ -77,11 +77,11 @@ cdef extern from *:
         uint32_t occurrence;       /* of that site within one message, from 1 */
         uint32_t action;
         uint32_t seen;             /* occurrences of the armed site in this message so far */
-        uint32_t is_repeat;        /* another poll of the same wait: what was counted is not again */
+        uint32_t is_repeat;        /* another poll of the same wait: counted sites aren't again */
         uint32_t arrivals;         /* how often the action was taken; futex word of the driver */
         uint32_t last_step;        /* where it was taken last */
         uint32_t last_occurrence;
-        uint32_t tokens;           /* granted so far; futex word of the process that waits for one */
+        uint32_t tokens;           /* granted so far; futex word of the process that waits */
         uint32_t tokens_taken;
         uint32_t reserved[2];
         uint64_t visited[4];       /* bit n: step n was passed while a gate was installed */

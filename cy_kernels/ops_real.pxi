@@ -1,7 +1,7 @@
 # The ops as compiler atomics, memcpy and system calls on mapped memory.
 #
-# They are macros, so that a memory order reaches the builtin as the constant it must be. `ops` names
-# who acts; `site` names where, and passes the step gate first.
+# They are macros, so that a memory order reaches the builtin as the constant it must be. `ops`
+# names who acts; `site` names where, and passes the step gate first.
 
 from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
 from cy_kernels.clock cimport clock_ns
@@ -54,8 +54,8 @@ cdef extern from *:
         return __atomic_compare_exchange_n(
             p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
-    #define cas32(ops, site, p, expected, desired) (SB_AT(site), sb_cas32((p), (expected), (desired)))
-    #define cas64(ops, site, p, expected, desired) (SB_AT(site), sb_cas64((p), (expected), (desired)))
+    #define cas32(ops, site, p, expected, new) (SB_AT(site), sb_cas32((p), (expected), (new)))
+    #define cas64(ops, site, p, expected, new) (SB_AT(site), sb_cas64((p), (expected), (new)))
 
     #define now(ops, site) (SB_AT(site), sb_monotonic_ns())
 
@@ -84,7 +84,7 @@ cdef extern from *:
         struct timespec ts = sb_timespec(until_ns);
         return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR ? 2 : 0;
     }
-    /* A place without an op of its own, and the mark that what follows is one more poll of a wait. */
+    /* A place without an op of its own, and the mark that one more poll of a wait follows. */
     #define point(ops, site) SB_AT(site)
     #define poll_again(ops) sb_gate_repeats(1)
     #define nap(ops, site, until_ns) (SB_AT(site), sb_nap(until_ns))

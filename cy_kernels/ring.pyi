@@ -5,7 +5,7 @@ writable, contiguous and begin at a multiple of 64 bytes; an end holds it until 
 """
 
 import enum
-from typing import Any, ContextManager, Optional, Tuple, Union
+from typing import Any, ContextManager, Optional, Tuple, Type, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -13,7 +13,7 @@ STRATEGIES: Tuple[str, ...]  # aliases of the wait strategies
 MUTANTS: Tuple[str, ...]  # none in the product, seven in cy_kernels.mutants
 STEPS: Tuple[Tuple[int, str], ...]  # the step table: (number, "cursor.send.commit")
 
-class Step(enum.IntEnum): ...
+Step: Type[enum.IntEnum]
 
 def install_gate(buffer: Optional[memoryview]) -> None:
     """See cy_kernels.gate.install."""
@@ -24,7 +24,7 @@ def flag_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
 def flag_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
     """Make a zeroed buffer an empty flag_ring."""
 
-def flag_describe(buffer: Buffer) -> "dict[str, Any]":
+def flag_describe(buffer: Buffer) -> dict[str, Any]:
     """The region decoded, for evidence. Writes nothing. Raises RingMismatch."""
 
 def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
@@ -33,7 +33,7 @@ def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
 def cursor_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
     """Make a zeroed buffer an empty cursor_ring."""
 
-def cursor_describe(buffer: Buffer) -> "dict[str, Any]":
+def cursor_describe(buffer: Buffer) -> dict[str, Any]:
     """The region decoded, for evidence. Writes nothing. Raises RingMismatch."""
 
 class _Writer:

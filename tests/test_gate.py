@@ -9,8 +9,9 @@ import subprocess
 from typing import Iterator, Tuple
 
 import pytest
-from cy_kernels import gate, ring
 from ring_regions import SharedRegion, soon
+
+from cy_kernels import gate, ring
 
 INSTALL = """
 from cy_kernels import gate
@@ -40,7 +41,7 @@ class Gated:
         os.ftruncate(self.fd, 4096)
         self.control = memoryview(mmap.mmap(self.fd, 4096))
 
-    def process(self, code: str) -> "subprocess.Popen[str]":
+    def process(self, code: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.region.command(INSTALL.format(fd=self.fd) + code),
             pass_fds=[self.region.fd, self.fd],
@@ -123,14 +124,14 @@ def test_a_process_stops_itself_and_goes_on(gated: Gated) -> None:
 
 
 def test_the_nth_occurrence_is_counted_within_one_message(
-    inside: "Tuple[SharedRegion, memoryview]",
+    inside: Tuple[SharedRegion, memoryview],
 ) -> None:
     region, control = inside
     writer, readers = region.writer(), [region.reader(0), region.reader(1)]
     step = "cursor.send.poll_reader_position"  # once for each of two readers
     gate.arm(control, step, "token", occurrence=2)
     gate.grant(control)
-    for number in range(2):
+    for _ in range(2):
         writer.send(b"", soon())
         for reader in readers:
             reader.receive(soon())
@@ -138,7 +139,7 @@ def test_the_nth_occurrence_is_counted_within_one_message(
     assert (state["last_step"], state["last_occurrence"]) == (step, 2)
 
 
-def test_polls_of_one_wait_count_once(inside: "Tuple[SharedRegion, memoryview]") -> None:
+def test_polls_of_one_wait_count_once(inside: Tuple[SharedRegion, memoryview]) -> None:
     region, control = inside
     reader = region.reader(0, wait="yielding")
     gate.arm(control, "cursor.receive.poll_sequence", "token", occurrence=3)
@@ -165,7 +166,7 @@ def test_a_token_lets_one_step_pass() -> None:
 
 
 def test_takeover_eviction_detach_and_shutdown_have_steps_of_their_own(
-    inside: "Tuple[SharedRegion, memoryview]",
+    inside: Tuple[SharedRegion, memoryview],
 ) -> None:
     region, control = inside
     writer, reader = region.writer(), region.reader(0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from cy_kernels import mutants, ring
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +40,7 @@ def tracing(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return module
 
 
-def stores(steps: "list[str]") -> "list[str]":
+def stores(steps: list[str]) -> list[str]:
     """The last words of the steps that are not polls."""
     return [step.rsplit(".", 1)[1] for step in steps if ".poll_" not in step]
 

@@ -12,7 +12,7 @@ KERNELS = Path(__file__).resolve().parent.parent / "cy_kernels"
 TYPES_ONLY = {"Buffer"}
 
 
-def declared(tree: ast.AST) -> "set[str]":
+def declared(tree: ast.AST) -> set[str]:
     names = set()
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
