@@ -111,6 +111,10 @@ class LiveProcess:
             self._control.send(json.dumps(message).encode())
         except (BrokenPipeError, ConnectionResetError):
             return  # its exit is on the way to us
+        self.remind()
+
+    def remind(self) -> None:
+        """That there may be a command. Who does not run yet, or is held, reads without it."""
         if self.state == RUNNING:
             self.send_signal(signal.SIGUSR2)
 

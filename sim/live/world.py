@@ -28,6 +28,8 @@ READY_DEADLINE_NS = 60_000_000_000
 # From SIGKILL, SIGSTOP or SIGCONT to the effect: the kernel's work, slow only under great load.
 SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000  # of /proc, for which there is no event
+# A signal that comes just before a process goes to sleep in a wait is not seen there; the next is.
+REMIND_NS = 20_000_000
 STACKS_WITHIN_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
 RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
 RECORDS_SPARE = 64
@@ -185,9 +187,11 @@ class LiveWorld:
         life = self._newest(process)
         deadline_ns = self.now_ns() + within_ns
         while what not in life.acknowledgements and not life.is_dead:
-            if self.now_ns() >= deadline_ns:
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
                 break
-            self._supervisor.pump(deadline_ns)
+            self._supervisor.pump(min(deadline_ns, now_ns + REMIND_NS))
+            life.remind()
         return life.acknowledgements.get(what)
 
     # From begin to end.
