@@ -99,8 +99,8 @@ def judge(
     """Everything that one run came to. `journal` is the path that its history was written to."""
     results = check_all([CHECKERS[alias] for alias in plan.checkers], history)
     faults = fault_results(history)
-    unfired = [fault for fault in faults if not fault.fired]
-    verdict = merge(results, unfired)
+    unproven = [fault for fault in faults if not fault.fired or fault.healed is False]
+    verdict = merge(results, unproven)
     expected = expectations(plan.expectations, history, verdict, results)
     unmet = [each for each in expected if not each.met]
     return RunResult(
@@ -118,7 +118,7 @@ def judge(
         duration_ns=duration_ns,
         reproduce=reproduce,
         journal=journal,
-        failure=_failure(unmet, results, unfired, history, journal, reproduce) if unmet else (),
+        failure=_failure(unmet, results, unproven, history, journal, reproduce) if unmet else (),
     )
 
 
@@ -135,12 +135,13 @@ def _check(checker: Checker, history: History) -> Result:
         return Result(alias=checker.alias, result=UNKNOWN, why=" ".join(why.split()))
 
 
-def merge(results: Sequence[Result], unfired: Sequence[FaultResult] = ()) -> str:
-    """invalid > unknown > valid. A fault that did not fire tested nothing, nor did no checker."""
+def merge(results: Sequence[Result], unproven: Sequence[FaultResult] = ()) -> str:
+    """invalid > unknown > valid. A fault that did not fire tested nothing, nor did no checker; one
+    that did not heal leaves open what a healed system would have done."""
     answers = {each.result for each in results}
     if INVALID in answers:
         return INVALID
-    return VALID if answers == {VALID} and not unfired else UNKNOWN
+    return VALID if answers == {VALID} and not unproven else UNKNOWN
 
 
 def fault_results(history: History) -> Sequence[FaultResult]:
@@ -352,7 +353,7 @@ def _unaccounted_outcomes(
 def _failure(
     unmet: Sequence[ExpectationResult],
     results: Sequence[Result],
-    unfired: Sequence[FaultResult],
+    unproven: Sequence[FaultResult],
     history: History,
     journal: Optional[str],
     reproduce: str,
@@ -363,7 +364,10 @@ def _failure(
     ops = worst_unmet.ops
     if what.startswith("verdict "):
         reasons = [f"{each.alias}: {each.why}" for each in _worst_results(results)]
-        reasons += [f"{each.alias} on {each.target} did not fire" for each in unfired]
+        reasons += [
+            f"{each.alias} on {each.target} did not {'heal' if each.fired else 'fire'}"
+            for each in unproven
+        ]
         what = f"expected {what}" + (f": {reasons[0]}" if reasons else "")
     if len(unmet) > 1:
         what += f" (and {len(unmet) - 1} more unmet)"

@@ -104,6 +104,13 @@ def test_a_fault_that_did_not_fire_makes_a_valid_run_unknown():
     assert merge(results(INVALID), missed) == INVALID
 
 
+def test_a_fault_that_did_not_heal_makes_a_valid_run_unknown():
+    lines = [injected("stall", "reader"), healed("stall", "reader", healed=False)]
+    found = judged(*GOOD, *lines, faults=(STALL,), checkers=("fifo",))
+    assert (found.verdict, found.exit_status) == (UNKNOWN, ExitStatus.UNKNOWN)
+    assert "stall on reader did not heal" in found.failure[0]
+
+
 def test_a_checker_that_raises_is_unknown_and_says_what_it_raised():
     found = check_all([Raises(), CHECKERS["leaks"]], history())
     assert found[0] == Result("raises", UNKNOWN, "the checker raised ZeroDivisionError: two lines")
