@@ -10,17 +10,17 @@ import threading
 from typing import Any, ClassVar, Iterator
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_plans import MS, SECOND, exits, injection, plan, positions, with_wait
+from ring_regions import ALL_KERNELS
 
+from cy_kernels.choice import PURE, kernels
 from sim.abc import Capability, Evidence
 from sim.errors import WorldError
 from sim.history.history import in_order
 from sim.history.op import EXIT, HANG, INFO, INVOKE, LEAK, LOG, OK, READY, SPAWN
 from sim.live.region import names_with
 from sim.live.supervisor import Supervisor
+from sim.live.template import START_METHODS
 from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps
 
@@ -62,9 +62,21 @@ def test_a_process_says_what_it_is(supervisor):
     history, _ = run_plan(with_wait(plan(messages=5), "backoff"), supervisor)
     for op in history.where(READY):
         assert op.detail["python"] == platform.python_version()
-        assert op.detail["kernels"] == "compiled"
+        assert op.detail["kernels"] == kernels().kind
         assert op.detail["wait"] == "backoff"
         assert op.detail["pid"] != os.getpid()
+
+
+@pytest.mark.parametrize("start", START_METHODS)
+def test_each_process_runs_the_kernels_that_its_plan_names(supervisor, start):
+    # A process that is told never looks for itself: it would log what is missing.
+    made = plan(messages=20, start=start)
+    told = {"writer": PURE, "reader[0]": ALL_KERNELS[0], "reader[1]": PURE}
+    processes = [dataclasses.replace(each, kernels=told[each.name]) for each in made.processes]
+    history, _ = run_plan(dataclasses.replace(made, processes=processes), supervisor)
+    assert {op.process: op.detail["kernels"] for op in history.where(READY)} == told
+    assert positions(history, "reader[0]") == positions(history, "reader[1]") == list(range(20))
+    assert list(history.where(LOG)) == []
 
 
 def test_the_history_is_in_order_and_each_life_is_complete(supervisor):

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_plans import SECOND, exits, plan
 
 from sim.errors import WorldError

@@ -6,9 +6,6 @@ import dataclasses
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_plans import MS, injection
 
 from sim.abc import Capability, Evidence
