@@ -106,7 +106,7 @@ class Machine(Protocol):
         """No instruction of it runs any more; what the kernel says it is, "FROZEN"."""
 
     def thaw(self, process: str) -> str:
-        """"THAWED"; a no-op where it is not frozen."""
+        """What the kernel says it is, "THAWED"; a no-op where it is not frozen."""
 
     def starve(self, process: str, run_ns: int, of_ns: int) -> Mapping[str, Any]:
         """CPU time from now on: so much of every period. What the kernel says of it."""
@@ -117,8 +117,8 @@ class Machine(Protocol):
     def storm(self, process: str, every_ns: int) -> None:
         """A signal for the process again and again, which interrupts its system calls."""
 
-    def calm(self, process: str) -> bool:
-        """No more signals; whether anybody still sends some."""
+    def calm(self, process: str) -> None:
+        """No more signals."""
 
     def signals_received(self, process: str, *, at_least: int, within_ns: int) -> int:
         """Of a storm, as the process itself counts them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from rich.console import Console
 import cy_kernels
 from sim import run as story
 from sim.arguments import (
+    JOURNALS,
     ReportTo,
     journal_name,
     journals_folder,
@@ -44,6 +46,7 @@ from sim.verdict import RunResult
 
 TERMINATED = 128 + signal.SIGTERM
 PIPE_CLOSED = 128 + signal.SIGPIPE
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 REPORT_A_BUG = "This is a bug in spinbed. Please report it, with the lines above and the command."
 
 
@@ -60,8 +63,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except ScenarioError as error:
         return _say(error, ExitStatus.BAD_INPUT)
     except BrokenPipeError:
-        # Nobody reads on; the interpreter's own flush at exit must not fail a second time.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return PIPE_CLOSED
     except Terminated:
         return TERMINATED
@@ -69,13 +71,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return ExitStatus.INTERRUPTED
     except WorldError as error:
         return _say(error, ExitStatus.UNKNOWN)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            _give_up_stdout()
+            return _say(f"cannot write the report: {error.strerror}", ExitStatus.UNKNOWN)
         traceback.print_exc()
         return _say(REPORT_A_BUG, ExitStatus.BUG)
 
 
+def _give_up_stdout() -> None:
+    """The interpreter's own flush at exit must not fail a second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say(what: object, status: ExitStatus) -> int:
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):  # nobody reads, or the disk is full
         print(what, file=sys.stderr, flush=True)
     return int(status)
 
@@ -217,7 +227,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print(f"{fact.name:<{width}}  {fact.value}")
     for lack in doctor.missing(facts):
         print(f"missing: {lack}")
-    left = doctor.left_overs(reap=arguments.reap)
+    left = doctor.left_overs([str(JOURNALS)], reap=arguments.reap)
     print("", *left.lines, sep="\n")
     return ExitStatus.LEAK if left.dead else ExitStatus.OK
 

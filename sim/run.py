@@ -47,7 +47,8 @@ def _each(make: Callable[[T], Sequence[U]], sources: Sequence[T]) -> Sequence[U]
 def run(plan: Plan, world: Supervisor, *, reproduce: str, journal: Path) -> RunResult:
     """Raises WorldError where the operating system fails."""
     history, duration_ns = run_plan(plan, world)
-    with Journal.create(journal, history.header) as written:
+    temporaries = world.temporaries(str(journal.parent))  # gone even if we are killed here
+    with Journal.create(journal, history.header, temporaries=temporaries) as written:
         written.write(history.ops)
     return judge(plan, history, duration_ns=duration_ns, reproduce=reproduce, journal=str(journal))
 

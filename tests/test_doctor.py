@@ -1,7 +1,7 @@
 """What doctor says of this host, and what it removes: left-overs of dead runs, nothing else.
 
-What is left over is tested on a /dev/shm of its own: --reap would take away what other tests,
-which run at the same time, leave on purpose.
+What is left over is tested on a /dev/shm, processes and cgroups of its own: --reap would take
+away what other tests, which run at the same time, leave on purpose.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from sim.live import doctor
 
 WATCHDOG_S = 120  # only against a hang
 
-UNSHARE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
-ON_ITS_OWN_SHM = (*UNSHARE, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh")
+UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
+MOUNTS = "mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /sys/fs/cgroup"
+ON_ITS_OWN_SHM = (*UNSHARE, "sh", "-c", MOUNTS + ' && exec "$@"', "sh")
 
 PRELUDE = """
 import os, posix_ipc, subprocess, sys

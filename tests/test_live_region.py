@@ -12,13 +12,12 @@ import pytest
 
 from sim.errors import WorldError
 from sim.live.procfs import pid_namespace, stat
+from sim.live.leftovers import leftovers, reap_dead
 from sim.live.region import (
     LiveRegions,
-    leftovers,
     names_with,
     owner_prefix,
     parse_name,
-    reap_dead,
     remove,
 )
 
@@ -147,7 +146,7 @@ def test_only_the_left_overs_of_the_dead_are_reaped(regions, prefix):
         is_dead = {leftover.name: leftover.is_owner_dead for leftover in leftovers()}
         assert is_dead[dead + "ring"] is True
         assert is_dead[prefix + "ring"] is False
-        reaped = reap_dead()
+        reaped = reap_dead().names
         assert dead + "ring" in reaped
         assert prefix + "ring" not in reaped
         assert names_with(dead) == []
@@ -164,6 +163,6 @@ def test_the_owner_in_another_pid_namespace_is_not_judged(prefix):
     try:
         (found,) = [leftover for leftover in leftovers() if leftover.name == elsewhere]
         assert found.is_owner_dead is None
-        assert elsewhere not in reap_dead()
+        assert elsewhere not in reap_dead().names
     finally:
         remove(elsewhere)

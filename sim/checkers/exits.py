@@ -9,6 +9,8 @@ from sim.checkers.finding import Finding, judged
 from sim.history.history import History
 from sim.history.op import EXIT, SPAWN
 
+NEVER_STARTED = "never started"  # what a fault accounts for that keeps somebody away
+
 
 class Exits:
     """Exit 0, or an exit that a fault or the scenario accounts for.
@@ -49,6 +51,7 @@ class Exits:
                 invalid.append(Finding(why, (index,)))
         started = {process for process, _ in spawned}
         for planned in history.header.processes:
-            if planned.name not in started:
+            is_expected = history.header.allows("exit", planned.name, NEVER_STARTED)
+            if planned.name not in started and not is_expected:
                 unknown.append(Finding(f"{planned.name}: was never started"))
         return judged(self.alias, invalid, unknown)

@@ -14,6 +14,7 @@ from sim.checkers.finding import Finding, judged, overflowed
 from sim.history.history import Header, History
 from sim.history.op import EXIT, HANG, HEAL, INJECT, INVOKE, OK, RECEIVE, SEND, SPAWN, Op
 
+STOPPING = ("stall", "freeze")  # faults whose target can do nothing until the heal
 _NEVER = 1 << 63  # later than every clock
 
 
@@ -98,7 +99,7 @@ def _stops(history: History) -> Sequence[_Stop]:
     stops: List[_Stop] = []
     for op in history.ops:
         detail = op.detail or {}
-        if op.f == INJECT and detail.get("alias") == "stall":
+        if op.f == INJECT and detail.get("alias") in STOPPING:
             began[detail.get("injection")] = (str(detail.get("target")), op.time_ns)
         elif op.f == HEAL and detail.get("injection") in began:
             if detail.get("healed", True):

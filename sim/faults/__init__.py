@@ -5,20 +5,38 @@ from __future__ import annotations
 from typing import Mapping, Type
 
 from sim.abc import Fault
+from sim.faults.corrupt_word import CorruptWord
+from sim.faults.cpu_starve import CpuStarve
+from sim.faults.exhaust_fds import ExhaustFds
+from sim.faults.freeze import Freeze
 from sim.faults.kill import Kill
+from sim.faults.late_attach import LateAttach
+from sim.faults.never_attach import NeverAttach
+from sim.faults.oversubscribe import Oversubscribe
 from sim.faults.raise_in_read import RaiseInRead
 from sim.faults.restart import Restart
+from sim.faults.signal_storm import SignalStorm
 from sim.faults.slow import Slow
+from sim.faults.small_shm import SmallShm
 from sim.faults.stall import Stall
 from sim.faults.truncate_region import TruncateRegion
 from sim.faults.unlink_region import UnlinkRegion
 
 FAULTS: Mapping[str, Type[Fault]] = {
     Stall.alias: Stall,
+    Freeze.alias: Freeze,
     Kill.alias: Kill,
     Restart.alias: Restart,
     Slow.alias: Slow,
     RaiseInRead.alias: RaiseInRead,
+    SignalStorm.alias: SignalStorm,
+    CpuStarve.alias: CpuStarve,
+    Oversubscribe.alias: Oversubscribe,
+    ExhaustFds.alias: ExhaustFds,
     UnlinkRegion.alias: UnlinkRegion,
     TruncateRegion.alias: TruncateRegion,
+    CorruptWord.alias: CorruptWord,
+    SmallShm.alias: SmallShm,
+    LateAttach.alias: LateAttach,
+    NeverAttach.alias: NeverAttach,
 }

@@ -51,11 +51,17 @@ class Journal:
 
     @classmethod
     @contextlib.contextmanager
-    def create(cls, path: Union[str, Path], header: Header) -> Iterator[Journal]:
-        """Raises WorldError where the disk fails; then, and on any error, nothing is left."""
+    def create(
+        cls, path: Union[str, Path], header: Header, *, temporaries: Optional[str] = None
+    ) -> Iterator[Journal]:
+        """Raises WorldError where the disk fails; then, and on any error, nothing is left.
+
+        `temporaries` is how the temporary file's path begins; it is in the folder of `path`.
+        """
         path = Path(path)
+        folder, name = os.path.split(temporaries or f"{os.path.abspath(path)}.tmp-")
         with _disk("creating the journal", path):
-            descriptor, temporary = tempfile.mkstemp(prefix=f"{path.name}.tmp-", dir=path.parent)
+            descriptor, temporary = tempfile.mkstemp(prefix=name, dir=folder)
         try:
             with _disk("writing the journal", path):
                 stream = os.fdopen(descriptor, "w", encoding="ascii", newline="\n")

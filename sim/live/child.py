@@ -12,6 +12,7 @@ import traceback
 from typing import Any, Sequence
 
 from cy_kernels.choice import VARIABLE
+from sim.live import mounts
 from sim.live.death import die_with_parent
 from sim.live.memory import ProcessMemory
 from sim.live.orders import LogToRunner, Orders
@@ -47,6 +48,7 @@ def main(control: int, memory: int, stderr: int, foreign: Sequence[int]) -> int:
 
 def _participate(control: socket.socket, memory: ProcessMemory) -> None:
     task = memory.task()
+    mounts.enter(task.namespaces)
     os.environ.update(task.process.env)
     os.environ[VARIABLE] = task.kernels
     orders = Orders(control, memory.words, task.stops)

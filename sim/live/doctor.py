@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 import cy_kernels
-from sim.live.region import Leftover, leftovers, reap_dead
+from sim.live.leftovers import Leftover, leftovers, reap_dead
 from sim.transport import STRATEGIES
 
 SHM = Path("/dev/shm")
@@ -215,18 +215,20 @@ def human_bytes(count: int) -> str:
 @dataclass(frozen=True)
 class LeftOvers:
     lines: Sequence[str]
-    dead: int  # objects of dead runs that are still there
+    dead: int  # things of dead runs that are still there
 
 
-def left_overs(*, reap: bool) -> LeftOvers:
-    """What is in /dev/shm under our names; with `reap`, first removes what dead runs left."""
+def left_overs(folders: Sequence[str], *, reap: bool) -> LeftOvers:
+    """What is on this host under our names; with `reap`, first removes what dead runs left.
+
+    `folders` are where journals, and so their temporary files, are kept.
+    """
     lines: List[str] = []
     if reap:
-        try:
-            lines += [f"removed {name}" for name in reap_dead()]
-        except OSError as error:  # another user's: /dev/shm is sticky
-            lines.append(f"could not remove {error.filename}: {error.strerror}")
-    found = leftovers()
+        reaped = reap_dead(folders)
+        lines += [f"removed {name}" for name in reaped.names]
+        lines += [f"could not remove {failure}" for failure in reaped.failures]
+    found = leftovers(folders)
     dead = [each for each in found if each.is_owner_dead]
     for title, group in (
         ("left over by dead runs (--reap removes them)", dead),
@@ -242,14 +244,14 @@ def left_overs(*, reap: bool) -> LeftOvers:
 
 
 def _left_over_line(left: Leftover) -> str:
-    size = human_bytes(left.size_bytes)
-    return f"{left.name}  owner pid {left.owner_pid}, {size}, {_age(left.name)} old"
+    size = "" if left.size_bytes is None else f" {human_bytes(left.size_bytes)},"
+    return f"{left.name}  owner pid {left.owner_pid},{size} {_age(left.path)} old"
 
 
-def _age(name: str) -> str:
+def _age(path: str) -> str:
     """By the time of its last resize, which for a region is its making."""
     try:
-        seconds = max(0.0, time.time() - os.stat(f"{SHM}{name}").st_mtime)
+        seconds = max(0.0, time.time() - os.stat(path).st_mtime)
     except FileNotFoundError:
         return "0 s"
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):

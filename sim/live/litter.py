@@ -13,6 +13,7 @@ import time
 from typing import List, Sequence
 
 SHM = "/dev/shm"
+CGROUPS = "/sys/fs/cgroup"
 # A group is empty some time after its processes were reaped, and can be removed only then.
 CGROUP_DEADLINE_S = 10.0
 CGROUP_POLL_S = 0.002

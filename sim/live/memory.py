@@ -24,6 +24,7 @@ IDLE_UNTIL_NS = 1  # a planned pause of the workload: no progress is due before
 SLOWED = 2  # operations that the fault "slow" made longer
 TASK_BYTES = 3
 RECORDER_AT = 4
+SIGNALS = 5  # of a storm, received
 WORDS = 8
 
 PAGE = mmap.PAGESIZE

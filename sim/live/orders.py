@@ -5,11 +5,13 @@ a ring returns to Python for signals, so a command is obeyed at once even in the
 operation, and costs nothing where none comes.
 
     to the participant   {"start": true} {"go": true} {"slow": per_op_ns} {"raise_in_read": true}
+                         {"count": signal number} {"open": true}
     to the runner        {"ready": {...}} {"reached": count} {"log": {...}} {"ack": what, ...}
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -19,7 +21,7 @@ import sys
 import time
 from typing import Any, Dict, Optional, Sequence
 
-from sim.live.memory import IDLE_UNTIL_NS, SLOWED
+from sim.live.memory import IDLE_UNTIL_NS, SIGNALS, SLOWED
 
 MESSAGE_BYTES_MAX = 65536
 LOG_TEXT_MAX = 8000  # characters; a message must fit into the socket
@@ -94,7 +96,23 @@ class Orders:
             self.say({"ack": "slow", "per_op_ns": self.per_op_ns, "slowed_ops": slowed})
         elif "raise_in_read" in message:
             self.raise_next = True
+        elif "count" in message:
+            signal.signal(message["count"], self._on_counted)  # so that system calls are broken off
+            self.say({"ack": "count"})
+        elif "open" in message:
+            self.say({"ack": "open", "outcome": _try_open()})
         return message
+
+    def _on_counted(self, number: int, frame: object) -> None:
+        self._words[SIGNALS] += 1
+
+
+def _try_open() -> str:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, str(error))
+    return "ok"
 
 
 class LogToRunner(logging.Handler):

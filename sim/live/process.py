@@ -104,6 +104,11 @@ class LiveProcess:
             except ProcessLookupError:
                 pass  # its exit is on the way to us
 
+    def pidfd(self) -> int:
+        """Ours: to be passed on, not to be closed."""
+        assert self._death is not None, f"{self.name} is not started"
+        return self._death
+
     def command(self, message: Mapping[str, Any]) -> None:
         if self.is_dead:
             return

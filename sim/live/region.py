@@ -13,8 +13,9 @@ import mmap
 import os
 import re
 import secrets
+import sys
 from dataclasses import dataclass
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
 
 import posix_ipc
 
@@ -39,29 +40,63 @@ class _Mapping(NamedTuple):
     view: memoryview
 
 
+class Shm(Protocol):
+    """Where names of shared memory are looked up. Raises posix_ipc.Error or OSError."""
+
+    def open(self, name: str, *, is_new: bool) -> int: ...
+
+    def unlink(self, name: str) -> None: ...
+
+    def free_bytes(self) -> int: ...
+
+
+class OurShm:
+    """As every process of this host sees it, unless it is in a mount namespace of its own."""
+
+    def open(self, name: str, *, is_new: bool) -> int:
+        flags = posix_ipc.O_CREX if is_new else 0
+        fd: int = posix_ipc.SharedMemory(name, flags, mode=0o600, size=0).fd
+        return fd
+
+    def unlink(self, name: str) -> None:
+        posix_ipc.unlink_shared_memory(name)
+
+    def free_bytes(self) -> int:
+        found = os.statvfs(SHM)
+        return found.f_bavail * found.f_frsize
+
+
+NOT_THERE = (posix_ipc.ExistentialError, FileNotFoundError)
+
+
 class LiveRegions:
     """The regions of one run, as one process sees them. Satisfies sim.abc.Regions."""
 
     def __init__(self, name_prefix: str) -> None:
         self._prefix = name_prefix
+        self._shm: Shm = OurShm()
         self._mapped: Dict[str, _Mapping] = {}  # by full name, in the order of creation
+
+    def move_to(self, shm: Shm) -> None:
+        assert not self._mapped, "only before anything is made"
+        self._shm = shm
 
     def create(self, name: str, size_bytes: int, *, reserve: bool) -> memoryview:
         full = self._prefix + name
         try:
-            made = posix_ipc.SharedMemory(full, posix_ipc.O_CREX, mode=0o600, size=0)
+            fd = self._shm.open(full, is_new=True)
         except (posix_ipc.Error, OSError, ValueError) as error:
             raise WorldError("shm_open", detail=f"{full}: {error}") from error
         try:
-            os.ftruncate(made.fd, size_bytes)
+            os.ftruncate(fd, size_bytes)
             if reserve:
-                os.posix_fallocate(made.fd, 0, size_bytes)
-            return self._map(full, made.fd, size_bytes)
+                os.posix_fallocate(fd, 0, size_bytes)
+            return self._map(full, fd, size_bytes)
         except OSError as error:
-            posix_ipc.unlink_shared_memory(full)
-            os.close(made.fd)
+            self._shm.unlink(full)
+            os.close(fd)
             call = "posix_fallocate" if error.errno == errno.ENOSPC else "ftruncate or mmap"
-            detail = f"{full} of {size_bytes} bytes; {SHM} has {_free_bytes()} bytes free"
+            detail = f"{full} of {size_bytes} bytes; {SHM} has {self._shm.free_bytes()} bytes free"
             raise WorldError(call, errno=error.errno, detail=detail) from error
 
     def attach(self, name: str) -> memoryview:
@@ -70,14 +105,14 @@ class LiveRegions:
         if known is not None:
             return known.view
         try:
-            found = posix_ipc.SharedMemory(full)
+            fd = self._shm.open(full, is_new=False)
         except (posix_ipc.Error, OSError) as error:
             raise WorldError("shm_open", detail=f"{full}: {error}") from error
-        size_bytes = os.fstat(found.fd).st_size
+        size_bytes = os.fstat(fd).st_size
         if size_bytes == 0:
-            os.close(found.fd)
+            os.close(fd)
             raise WorldError("mmap", detail=f"{full} has 0 bytes")
-        return self._map(full, found.fd, size_bytes)
+        return self._map(full, fd, size_bytes)
 
     def _map(self, full: str, fd: int, size_bytes: int) -> memoryview:
         mapped = mmap.mmap(fd, size_bytes)
@@ -92,8 +127,8 @@ class LiveRegions:
     def unlink_main(self) -> str:
         name = self.main_name()
         try:
-            posix_ipc.unlink_shared_memory(name)
-        except posix_ipc.ExistentialError:
+            self._shm.unlink(name)
+        except NOT_THERE:
             pass
         return name
 
@@ -110,13 +145,29 @@ class LiveRegions:
     def main_size_by_name(self) -> Optional[int]:
         """As a newcomer would find it; None: no such name."""
         try:
-            found = posix_ipc.SharedMemory(self.main_name())
-        except posix_ipc.ExistentialError:
+            fd = self._shm.open(self.main_name(), is_new=False)
+        except NOT_THERE:
             return None
         try:
-            return os.fstat(found.fd).st_size
+            return os.fstat(fd).st_size
         finally:
-            found.close_fd()
+            os.close(fd)
+
+    def read_main(self, offset: int, size_bytes: int) -> int:
+        """An unsigned word. Not by our mapping: of a region that was cut that is a SIGBUS."""
+        read = os.pread(self._mapped[self.main_name()].fd, size_bytes, offset)
+        if len(read) < size_bytes:
+            raise WorldError("pread", detail=f"{self.main_name()} ends before byte {offset}")
+        return int.from_bytes(read, sys.byteorder)
+
+    def write_main(self, offset: int, size_bytes: int, value: int) -> None:
+        self.read_main(offset, size_bytes)  # writing past the end would make it longer
+        try:
+            written = value.to_bytes(size_bytes, sys.byteorder)
+        except OverflowError:
+            detail = f"{value} does not fit a word of {size_bytes} bytes"
+            raise WorldError("pwrite", detail=detail) from None
+        os.pwrite(self._mapped[self.main_name()].fd, written, offset)
 
     def is_whole(self) -> bool:
         """False: a region was cut, and reading our mapping of it would be a SIGBUS."""
@@ -134,14 +185,9 @@ class LiveRegions:
         """Every name that this object made or attached."""
         for name in self._mapped:
             try:
-                posix_ipc.unlink_shared_memory(name)
-            except posix_ipc.ExistentialError:
+                self._shm.unlink(name)
+            except NOT_THERE:
                 pass
-
-
-def _free_bytes() -> int:
-    found = os.statvfs(SHM)
-    return found.f_bavail * found.f_frsize
 
 
 def names_with(prefix: str) -> Sequence[str]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Sequence
 
 from sim.abc import TransportSpec
-from sim.scenario.plan import ProcessPlan
+from sim.scenario.plan import Plan, ProcessPlan, WriterWorkload
+
+RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
+RECORDS_SPARE = 64
 
 
 @dataclass(frozen=True)
@@ -19,4 +22,15 @@ class Task:
     incarnation: int
     ops_before: int  # completed by earlier incarnations
     kernels: str  # "compiled" | "pure": what the scenario leaves open, the runner has decided
+    namespaces: Sequence[str]  # to be entered first, by path in /proc
     stops: Sequence[int]  # counts of completed ops at which to stop and report, ascending
+
+
+def records_for(plan: Plan, process: ProcessPlan) -> int:
+    """How many records the process can come to: two an operation, timed-out ones included."""
+    writers = [p.workload for p in plan.processes if isinstance(p.workload, WriterWorkload)]
+    operations = sum(work.messages for work in writers)
+    deadline_ns = process.workload.deadline_ns
+    if deadline_ns is not None:
+        operations += plan.deadline_ns // max(deadline_ns, 1)
+    return min(2 * operations + RECORDS_SPARE, RECORDS_MAX)

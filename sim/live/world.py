@@ -14,13 +14,14 @@ from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
 from sim.live.kernels import kernels_of
+from sim.live.machine import LiveMachine
 from sim.live.process import DEAD, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
 from sim.live.region import LiveRegions, names_with, remove
 from sim.live.supervisor import Supervisor, describe_exit
-from sim.live.task import Task
-from sim.scenario.plan import AfterOps, Plan, ProcessPlan, WriterWorkload
+from sim.live.task import Task, records_for
+from sim.scenario.plan import AfterOps, Plan, ProcessPlan
 from sim.transport import find_transport
 
 # A cold start of an interpreter with all imports, many at a time on few cores.
@@ -31,8 +32,6 @@ POLL_NS = 1_000_000  # of /proc, for which there is no event
 # A signal that comes just before a process goes to sleep in a wait is not seen there; the next is.
 REMIND_NS = 20_000_000
 STACKS_WITHIN_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
-RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
-RECORDS_SPARE = 64
 
 WATCH = "watch"  # who records what befalls the run as a whole
 
@@ -57,6 +56,9 @@ class LiveWorld:
         self.began_ns = time.monotonic_ns()
         self._deadline_ns = self.began_ns + plan.deadline_ns
         self._progress = Progress(plan.stall_threshold_ns)
+        self._held_back: List[str] = []
+        around = (supervisor, self._regions, plan.transport, self._newest)
+        self.machine = LiveMachine(self._prefix, *around)
 
     # What the nemesis drives.
 
@@ -104,8 +106,10 @@ class LiveWorld:
     @property
     def is_quiet(self) -> bool:
         """Nothing more will happen by itself: all have ended or are stopped."""
-        paused = self._paused
-        return all(p.is_dead or paused.get(p.name) is p for p in self._current())
+        return all(
+            p.is_dead or self._paused.get(p.name) is p or self.machine.is_frozen(p.name)
+            for p in self._current()
+        )
 
     def release(self, process: str) -> None:
         """Let it go on from a trigger; a no-op where it isn't held."""
@@ -135,6 +139,7 @@ class LiveWorld:
 
     def kill(self, process: str) -> None:
         life = self._newest(process)
+        self.machine.thaw(process)  # or it could not die
         life.send_signal(signal.SIGKILL)
         self._await(lambda: life.is_dead, "SIGKILL", life)
 
@@ -147,6 +152,20 @@ class LiveWorld:
         life.start()
         self._progress.restart()
         return life.incarnation
+
+    def hold_back(self, process: str) -> None:
+        assert not any(self._lives.values()), "somebody was started already"
+        self._held_back.append(process)
+
+    def attach(self, process: str) -> str:
+        if not self._lives[process]:
+            plan = next(p for p in self._plan.processes if p.name == process)
+            life = self._spawn(plan, 0, ops_before=0)
+            self._await(lambda: life.state in (IS_READY, DEAD), "start", life)
+            if life.state == IS_READY:
+                life.start()
+                self._progress.restart()
+        return self.state(process)
 
     def slow(self, process: str, per_op_ns: int) -> None:
         life = self._newest(process)
@@ -170,7 +189,9 @@ class LiveWorld:
         return self._regions.main_size_by_name()
 
     def state(self, process: str) -> str:
-        return self._newest(process).os_state()
+        if not self._lives[process]:
+            return "absent"
+        return "frozen" if self.machine.is_frozen(process) else self._newest(process).os_state()
 
     def await_state(self, process: str, state: str, *, within_ns: int) -> str:
         life = self._newest(process)
@@ -198,8 +219,12 @@ class LiveWorld:
 
     def open(self) -> None:
         """Make the region, start everybody, wait until all are attached."""
+        for injection in self._plan.injections:
+            if hasattr(injection.fault, "prepare"):
+                injection.fault.prepare(self)
         self._transport.create(self._plan.transport, self._regions)
-        self._await_ready([self._spawn(p, 0, ops_before=0) for p in self._plan.processes])
+        started = [p for p in self._plan.processes if p.name not in self._held_back]
+        self._await_ready([self._spawn(p, 0, ops_before=0) for p in started])
 
     def finish(self) -> History:
         """End what still runs, collect what was recorded, and see what was left behind."""
@@ -207,7 +232,7 @@ class LiveWorld:
         lives = [life for lives in self._lives.values() for life in lives]
         recorded = [op for life in lives for op in life.ops()]
         self._regions.unlink_own()
-        left = names_with(self._prefix)
+        left = [*names_with(self._prefix), *self.machine.names_left()]
         if left:
             self._note(WATCH, LEAK, detail={"names": list(left)})
             remove(self._prefix)
@@ -222,6 +247,7 @@ class LiveWorld:
             for lives in self._lives.values():
                 for life in lives:
                     stack.callback(life.close)
+            stack.callback(self.machine.close)
             if self._supervisor.failure is None:
                 self._kill_rest()
 
@@ -240,6 +266,7 @@ class LiveWorld:
             incarnation=incarnation,
             ops_before=ops_before,
             kernels=kernels_of(process),
+            namespaces=self.machine.namespaces,
             stops=left,
         )
         records = records_for(self._plan, process)
@@ -304,14 +331,15 @@ class LiveWorld:
             self._supervisor.pump(now_ns + POLL_NS)
 
     def _describe(self) -> Mapping[str, Any]:
-        if not self._regions.is_whole():
-            return {"error": "the region was cut: it cannot be read"}
+        if not self._regions.is_whole() or not self.machine.can_read_all:
+            return {"error": "pages of the region are gone: it cannot be read"}
         try:
             return self._transport.describe(self._plan.transport, self._regions)
         except Exception as error:  # damage that somebody did to the region is evidence too
             return {"error": f"{type(error).__name__}: {error}"}
 
     def _kill_rest(self) -> None:
+        self.machine.release()
         deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
         rest = [life for lives in self._lives.values() for life in lives if not life.is_dead]
         for life in rest:
@@ -357,6 +385,8 @@ class LiveWorld:
         self._ops.append(Op(at_ns, process, incarnation, INFO, f, outcome=outcome, detail=detail))
 
     def _newest(self, process: str) -> LiveProcess:
+        if not self._lives[process]:
+            raise WorldError("find", detail=f"{process} has not been started")
         return self._lives[process][-1]
 
     def _current(self) -> Sequence[LiveProcess]:
@@ -372,13 +402,3 @@ def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[LiveWorld]:
         yield world
     finally:
         world.close()
-
-
-def records_for(plan: Plan, process: ProcessPlan) -> int:
-    """How many records the process can come to: two an operation, timed-out ones included."""
-    writers = [p.workload for p in plan.processes if isinstance(p.workload, WriterWorkload)]
-    operations = sum(work.messages for work in writers)
-    deadline_ns = process.workload.deadline_ns
-    if deadline_ns is not None:
-        operations += plan.deadline_ns // max(deadline_ns, 1)
-    return min(2 * operations + RECORDS_SPARE, RECORDS_MAX)

@@ -1,0 +1,89 @@
+"""The words of a ring's region by name: where each one is, and how many bytes it has."""
+
+from __future__ import annotations
+
+import re
+from typing import Mapping, NamedTuple, Optional
+
+from cy_kernels.pure.layout import (
+    CURSOR_SLOT_HEADER,
+    HEADER_PAGE,
+    LINE_BYTES,
+    READER_LINES_BYTES,
+)
+from sim.abc import TransportSpec
+
+CURSOR_RING, FLAG_RING = "cursor_ring", "flag_ring"
+
+# As in cy_kernels/layout.pxd.
+HEADER: Mapping[str, tuple[int, int]] = {
+    "magic": (0, 8),
+    "version": (8, 4),
+    "kind": (12, 4),
+    "slots": (16, 8),
+    "slot_bytes": (24, 8),
+    "readers": (32, 4),
+    "is_ready": (36, 4),
+    "shutdown": (64, 4),
+    "writer.position": (256, 8),
+    "writer.owner": (264, 8),
+}
+READER_LINE: Mapping[str, tuple[int, int]] = {"position": (0, 8), "owner": (8, 8)}
+CURSOR_SLOT: Mapping[str, tuple[int, int]] = {"sequence": (0, 8), "length": (8, 4)}
+
+_INDEXED = re.compile(r"(slot|reader)\[([0-9]{1,7})\]\.([a-z]+)(?:\[([0-9]{1,2})\])?")
+
+
+class Word(NamedTuple):
+    offset: int
+    size_bytes: int
+
+
+def find_word(spec: TransportSpec, name: str) -> Word:
+    """Raises KeyError with what there is, where the transport has no such word."""
+    if name in HEADER:
+        return Word(*HEADER[name])
+    found = _INDEXED.fullmatch(name)
+    word = None
+    if found is not None:
+        what, index, field, rank = found.groups()
+        limit = spec.slots if what == "slot" else spec.readers
+        if int(index) < limit and spec.kind == CURSOR_RING and rank is None:
+            word = _of_cursor_ring(spec, what, int(index), field)
+        elif int(index) < limit and spec.kind == FLAG_RING and what == "slot":
+            word = _of_flag_ring(spec, int(index), field, rank)
+    if word is None:
+        raise KeyError(f"{spec.kind} has no word {name!r}; it has {', '.join(names(spec))}")
+    return word
+
+
+def names(spec: TransportSpec) -> list[str]:
+    """For people: indices stand for themselves."""
+    of_slots = {
+        CURSOR_RING: ["slot[i].sequence", "slot[i].length", "reader[i].position"],
+        FLAG_RING: ["slot[i].written", "slot[i].read[rank]"],
+    }
+    return [*HEADER, *of_slots.get(spec.kind, [])]
+
+
+def _of_cursor_ring(spec: TransportSpec, what: str, index: int, field: str) -> Optional[Word]:
+    if what == "reader":
+        start, fields = HEADER_PAGE + index * LINE_BYTES, READER_LINE
+    else:
+        stride = -(-(CURSOR_SLOT_HEADER + spec.slot_bytes) // LINE_BYTES) * LINE_BYTES
+        start, fields = HEADER_PAGE + READER_LINES_BYTES + index * stride, CURSOR_SLOT
+    if field not in fields:
+        return None
+    offset, size_bytes = fields[field]
+    return Word(start + offset, size_bytes)
+
+
+def _of_flag_ring(
+    spec: TransportSpec, index: int, field: str, rank: Optional[str]
+) -> Optional[Word]:
+    start = HEADER_PAGE + spec.slots * spec.slot_bytes + index * (1 + spec.readers)
+    if field == "written" and rank is None:
+        return Word(start, 1)
+    if field == "read" and rank is not None and int(rank) < spec.readers:
+        return Word(start + 1 + int(rank), 1)
+    return None
