@@ -11,8 +11,8 @@ from typing import Iterator
 import pytest
 
 from sim.errors import WorldError
-from sim.live.procfs import pid_namespace, stat
 from sim.live.leftovers import leftovers, reap_dead
+from sim.live.procfs import pid_namespace, stat
 from sim.live.region import (
     LiveRegions,
     names_with,
