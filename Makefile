@@ -1,7 +1,7 @@
-# Every command a person needs. `make help` lists them; VENV, PYTHON, N and ARGS can be given.
+# Every command a person needs. `make help` lists them; VENV, PYTHON, SOAK and ARGS can be given.
 PYTHON ?= python3
 VENV ?= .venv
-N ?= 20
+SOAK ?= 1000
 ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spinbed.py) $(shell \
@@ -15,7 +15,7 @@ help:
 	@echo 'make test    the test suite (ARGS="-k name" to choose)'
 	@echo 'make lint    ruff'
 	@echo 'make types   mypy'
-	@echo 'make soak    scenarios/smoke and scenarios/fast N=$(N) times in a row, a new seed each time'
+	@echo 'make soak    SOAK=$(SOAK) runs, a third of them ended by signals, and a look for what is left'
 	@echo 'make bench   the measurements of benchmarks/'
 	@echo 'make clean   remove what was built, $(VENV) included'
 
@@ -32,11 +32,9 @@ lint: $(VENV)/.installed-lint
 types: $(VENV)/.installed-lint
 	$(BIN)/mypy $(ARGS)
 
+# Of ten runs one gets Ctrl-C, one SIGKILL and one SIGTERM, at any moment of it.
 soak: $(VENV)/.installed
-	@for round in $$(seq $(N)); do \
-		echo "soak: round $$round of $(N)"; \
-		$(BIN)/spinbed run scenarios/smoke scenarios/fast --jobs 2 --seed $$round $(ARGS) || exit; \
-	done; echo "soak: $(N) of $(N) rounds green"
+	$(BIN)/python tests/litter_soak.py --runs $(SOAK) $(ARGS)
 
 bench: $(VENV)/.installed
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit; done

@@ -15,7 +15,7 @@ import re
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import Dict, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Dict, NamedTuple, Optional, Protocol, Sequence
 
 import posix_ipc
 
@@ -217,46 +217,3 @@ def parse_name(name: str) -> Optional[RegionName]:
         return None
     pid, start, namespace, random, rest = found.groups()
     return RegionName(int(pid), int(start), int(namespace), random, rest or "")
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """A shared-memory object of some run. Only a run proven dead may be reaped."""
-
-    name: str  # "/spinbed...."
-    owner_pid: int
-    is_owner_dead: Optional[bool]  # None: it lives or died in another pid namespace
-    size_bytes: int
-
-
-def leftovers() -> Sequence[Leftover]:
-    """Every object of ours in /dev/shm, of live and dead runs."""
-    here = pid_namespace()
-    found: List[Leftover] = []
-    for entry in sorted(os.listdir(SHM)):
-        name = parse_name(entry)
-        if name is None:
-            continue
-        is_dead: Optional[bool] = None
-        if name.namespace == here:
-            owner = stat(name.owner_pid)
-            is_dead = owner is None or owner.start_ticks != name.owner_start_ticks
-        try:
-            size_bytes = os.stat(f"{SHM}/{entry}").st_size
-        except FileNotFoundError:
-            continue
-        found.append(Leftover(f"/{entry}", name.owner_pid, is_dead, size_bytes))
-    return found
-
-
-def reap_dead() -> Sequence[str]:
-    """Unlink what dead runs of this pid namespace left; the names."""
-    reaped = []
-    for leftover in leftovers():
-        if leftover.is_owner_dead:
-            try:
-                os.unlink(SHM + leftover.name)
-                reaped.append(leftover.name)
-            except FileNotFoundError:
-                pass
-    return reaped
