@@ -1,4 +1,4 @@
-"""What holds for the test run as a whole: which kernels run, and that no shared memory is left."""
+"""What holds for the test run as a whole: its kernels, its skips, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from expected_skips import EXPECTED, has_small_shm, is_not_root
 from left_over_regions import (  # noqa: F401 - hooks
     pytest_sessionfinish,
     pytest_sessionstart,
     pytest_terminal_summary,
 )
 from ring_regions import ALL_KERNELS, PURE_LACKS
+from skip_ledger import SkipLedger
 
 import cy_kernels
 from cy_kernels.choice import PURE, Kernels, kernels
@@ -30,6 +32,19 @@ def on(request: pytest.FixtureRequest) -> Kernels:
     if request.param == PURE and lack is not None:
         pytest.skip(lack)
     return kernels(request.param)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    user = "not root" if is_not_root() else "root"
+    shm = ", small /dev/shm" if has_small_shm() else ""
+    config.pluginmanager.register(
+        SkipLedger(
+            config,
+            host=f"{cy_kernels.status().kind}, {user}{shm}",
+            allows=lambda test, reason: any(each.allows(test, reason) for each in EXPECTED),
+        ),
+        "skip-ledger",
+    )
 
 
 def pytest_report_header() -> list[str]:

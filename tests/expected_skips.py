@@ -1,0 +1,96 @@
+"""The tests that may be skipped, why, and where: a skip that is not listed here fails the run.
+
+A line is a pattern of the test (file::name, without the folder), a pattern of the reason, and the
+condition of the host under which the skip is allowed. Patterns are those of the shell.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+from ring_regions import EVICTION, PARKING, TAKEOVER
+
+import cy_kernels
+from cy_kernels.choice import COMPILED, kernels
+from cy_kernels.pure import memory
+
+CAP_SYS_ADMIN = 21
+SMALL_SHM_BYTES = 256 << 20
+
+
+class Expected(NamedTuple):
+    test: str
+    reason: str
+    where: Callable[[], bool]
+
+    def allows(self, test: str, reason: str) -> bool:
+        is_meant = fnmatchcase(test, self.test) and fnmatchcase(reason, self.reason)
+        return is_meant and self.where()
+
+
+def anywhere() -> bool:
+    return True
+
+
+def is_pure() -> bool:
+    return cy_kernels.status().kind == "pure"
+
+
+def is_not_root() -> bool:
+    return os.geteuid() != 0
+
+
+def has_small_shm() -> bool:
+    shm = os.statvfs("/dev/shm")
+    return shm.f_blocks * shm.f_frsize <= SMALL_SHM_BYTES
+
+
+def is_unprivileged() -> bool:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    effective = int(status.split("CapEff:")[1].split()[0], 16)
+    return not effective >> CAP_SYS_ADMIN & 1
+
+
+def has_no_source_tree() -> bool:
+    return not Path(__file__).resolve().parents[1].joinpath("setup.py").exists()
+
+
+def cannot_compile() -> bool:
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return shutil.which("gcc") is None or not header.exists()
+
+
+def stamps_without_the_counter() -> bool:
+    return is_pure() or not kernels(COMPILED).recorder.counter_is_constant()
+
+
+def is_another_machine() -> bool:
+    return memory.MACHINE not in memory.SYS_MEMBARRIER
+
+
+EXPECTED = [
+    # What pure kernels have no form of: test_pure_kernels.py asserts what they do instead.
+    Expected("test_*::*pure*", TAKEOVER, anywhere),
+    Expected("test_*::*pure*", EVICTION, anywhere),
+    Expected("test_*::*pure*", PARKING, anywhere),
+    # Nothing is compiled: the commands that need it are tested by test_pure_runs.py.
+    Expected("test_fault_live.py::*", TAKEOVER, is_pure),
+    Expected("test_cli_run.py::*", "kernels: pure*", is_pure),
+    Expected("test_public_face.py::*", "kernels: pure*", is_pure),
+    Expected("test_pytest_plugin.py::*", "kernels: pure*", is_pure),
+    Expected("test_pytest_plugin_ends.py::*", "kernels: pure*", is_pure),
+    Expected("test_pure_kernels.py::*", "mixes pure with compiled kernels*", is_pure),
+    Expected("test_pure_runs.py::*", "mixes pure with compiled kernels*", is_pure),
+    # What the machine lacks.
+    Expected("test_pure_kernels.py::*", "this CPU's counter *", stamps_without_the_counter),
+    Expected("test_pure_kernels.py::*", "knows no membarrier here", is_another_machine),
+    Expected("test_install.py::*", "the tests run without the source tree", has_no_source_tree),
+    Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),
+    # What the user may not do.
+    Expected("test_doctor.py::*", "this host permits no mount namespace", is_unprivileged),
+]
