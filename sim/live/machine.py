@@ -32,7 +32,8 @@ US_NS = 1_000
 
 
 class LiveMachine:
-    """Satisfies sim.abc.Machine. `newest` is the current incarnation of a process."""
+    """Satisfies sim.abc.Machine. `newest` is the current incarnation of a process, and
+    `acknowledged` as the world's."""
 
     def __init__(
         self,
@@ -41,12 +42,14 @@ class LiveMachine:
         regions: LiveRegions,
         spec: TransportSpec,
         newest: Callable[[str], LiveProcess],
+        acknowledged: Callable[..., Optional[Mapping[str, Any]]],
     ) -> None:
         self._prefix = prefix
         self._supervisor = supervisor
         self._regions = regions
         self._spec = spec
         self._newest = newest
+        self._acknowledged = acknowledged
         self._groups = 0
         self._frozen: Dict[str, Group] = {}
         self._starved: Dict[str, Group] = {}
@@ -110,13 +113,12 @@ class LiveMachine:
         life = self._newest(process)
         life.acknowledgements.pop("count", None)
         life.command({"count": int(STORM_SIGNAL)})
-        if not self._poll(lambda: "count" in life.acknowledgements or life.is_dead, DEADLINE_NS):
+        if self._acknowledged(process, "count", within_ns=DEADLINE_NS) is None:
             raise WorldError("signals", pid=life.pid, detail=f"{process} does not answer")
-        if not life.is_dead:
-            target = life.pidfd()
-            self._storms[process] = self._start(
-                "storm", [target, int(STORM_SIGNAL), every_ns], [target]
-            )
+        target = life.pidfd()
+        self._storms[process] = self._start(
+            "storm", [target, int(STORM_SIGNAL), every_ns], [target]
+        )
 
     def calm(self, process: str) -> None:
         sender = self._storms.pop(process, None)
@@ -168,8 +170,7 @@ class LiveMachine:
         life = self._newest(process)
         life.acknowledgements.pop("open", None)
         life.command({"open": True})
-        self._poll(lambda: "open" in life.acknowledgements or life.is_dead, within_ns)
-        said = life.acknowledgements.get("open")
+        said = self._acknowledged(process, "open", within_ns=within_ns)
         return None if said is None else str(said["outcome"])
 
     def read_word(self, name: str) -> int:

@@ -19,6 +19,7 @@ from sim.live.process import DEAD, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
 from sim.live.region import LiveRegions, names_with, remove
+from sim.live.stacks import collect_stacks
 from sim.live.supervisor import Supervisor, describe_exit
 from sim.live.task import Task, records_for
 from sim.scenario.plan import AfterOps, Plan, ProcessPlan
@@ -31,7 +32,6 @@ SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000  # of /proc, for which there is no event
 # A signal that comes just before a process goes to sleep in a wait is not seen there; the next is.
 REMIND_NS = 20_000_000
-STACKS_WITHIN_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
 
 WATCH = "watch"  # who records what befalls the run as a whole
 
@@ -57,7 +57,7 @@ class LiveWorld:
         self._deadline_ns = self.began_ns + plan.deadline_ns
         self._progress = Progress(plan.stall_threshold_ns)
         self._held_back: List[str] = []
-        around = (supervisor, self._regions, plan.transport, self._newest)
+        around = (supervisor, self._regions, plan.transport, self._newest, self.acknowledged)
         self.machine = LiveMachine(self._prefix, *around)
 
     # What the nemesis drives.
@@ -316,19 +316,8 @@ class LiveWorld:
             "region": self._describe(),
         }
         self._note(WATCH, HANG, detail=detail)
-        self._collect_stacks([p for p in self._current() if p.os_state() == "running"])
-
-    def _collect_stacks(self, lives: Sequence[LiveProcess]) -> None:
-        """On stderr, by faulthandler, which needs no GIL. Who can't print any more is skipped."""
-        sizes = {life.name: life.stderr_bytes() for life in lives}
-        for life in lives:
-            life.send_signal(signal.SIGUSR1)
-        deadline_ns = self.now_ns() + STACKS_WITHIN_NS
-        while any(life.stderr_bytes() == sizes[life.name] for life in lives if not life.is_dead):
-            now_ns = self.now_ns()
-            if now_ns >= deadline_ns:
-                return
-            self._supervisor.pump(now_ns + POLL_NS)
+        running = [p for p in self._current() if p.os_state() == "running"]
+        collect_stacks(running, self._supervisor)
 
     def _describe(self) -> Mapping[str, Any]:
         if not self._regions.is_whole() or not self.machine.can_read_all:
