@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 import pytest
+from live_ends import WITHIN_S, await_gone, with_our_path
 from live_plans import SECOND, exits, plan
 
 from sim.errors import WorldError
@@ -19,8 +17,6 @@ from sim.live.procfs import descendants, stat
 from sim.live.region import names_with, remove
 from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
-
-WITHIN_S = 60.0  # a watchdog, not a claim
 
 RUNNER = """
 import sys, threading
@@ -40,30 +36,6 @@ class Runner(NamedTuple):
     process: subprocess.Popen[str]
     prefix: str
     below: List[int]  # watcher, template, participants
-
-
-def with_our_path() -> Dict[str, str]:
-    """An environment in which a fresh interpreter finds what this one does."""
-    here = str(Path(__file__).parent)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, sys.path)])}
-
-
-def await_gone(pids: List[int], prefix: str) -> None:
-    """Each pid by its pidfd, then the names: the watcher unlinks before it exits."""
-    deadline_s = time.monotonic() + WITHIN_S
-    with selectors.DefaultSelector() as selector:
-        for pid in pids:
-            try:
-                selector.register(os.pidfd_open(pid), selectors.EVENT_READ)
-            except ProcessLookupError:
-                pass
-        while selector.get_map():
-            ended = selector.select(max(0.0, deadline_s - time.monotonic()))
-            assert ended, f"still there: {[pid for pid in pids if stat(pid)]}"
-            for key, _ in ended:
-                selector.unregister(key.fd)
-                os.close(key.fd)
-    assert names_with(prefix) == []
 
 
 @pytest.fixture(params=["template", "spawn", "forkserver"])
