@@ -8,6 +8,7 @@ from typing import Callable, List, Optional, Sequence, TypeVar
 from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
 from sim.live.kernels import lack_of_kernels
+from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
 from sim.live.world import LiveWorld
 from sim.nemesis import run_plan
@@ -60,4 +61,4 @@ def lacks(plan: Plan) -> Optional[str]:
     missing = sorted(capability.value for capability in plan.requires - LiveWorld.capabilities)
     if missing:
         return f"the live world cannot {', '.join(missing)} here"
-    return lack_of_kernels(plan)
+    return lack_of_kernels(plan) or lack_of_rights(plan.requires)
