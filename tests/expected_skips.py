@@ -80,6 +80,7 @@ EXPECTED = [
     Expected("test_*::*pure*", PARKING, anywhere),
     # Nothing is compiled: the commands that need it are tested by test_pure_runs.py.
     Expected("test_fault_live.py::*", TAKEOVER, is_pure),
+    Expected("test_fault_conformance.py::*", TAKEOVER, is_pure),
     Expected("test_cli_run.py::*", "kernels: pure*", is_pure),
     Expected("test_public_face.py::*", "kernels: pure*", is_pure),
     Expected("test_pytest_plugin.py::*", "kernels: pure*", is_pure),
@@ -94,4 +95,5 @@ EXPECTED = [
     Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),
     # What the user may not do.
     Expected("test_doctor.py::*", "this host permits no mount namespace", is_unprivileged),
+    Expected("test_fault_*.py::*", "this host cannot *", is_unprivileged),
 ]

@@ -1,9 +1,9 @@
-"""Every fault in a real run: it fires, it heals, and a second time changes nothing."""
+"""What comes of each fault in a real run. What all have in common: test_fault_conformance.py."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Iterator, List, Sequence
+from typing import Iterator
 
 import pytest
 from live_plans import (
@@ -20,7 +20,7 @@ from live_plans import (
 from ring_regions import TAKEOVER
 
 from cy_kernels.choice import PURE, kernels
-from sim.abc import Capability, Evidence, World
+from sim.abc import Capability
 from sim.faults import FAULTS
 from sim.faults.kill import Kill
 from sim.faults.raise_in_read import RaiseInRead
@@ -49,70 +49,7 @@ def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
     assert names_with(supervisor.prefix + ".") == []
 
 
-@dataclasses.dataclass(frozen=True)
-class Twice:
-    """Injects and heals twice, and keeps what each time reported."""
-
-    fault: Any
-    injected: List[Evidence] = dataclasses.field(default_factory=list)
-    healed: List[Evidence] = dataclasses.field(default_factory=list)
-    states: List[str] = dataclasses.field(default_factory=list)
-    alias: ClassVar[str] = "twice"
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.fault, name)
-
-    def inject(self, world: World) -> Evidence:
-        self.injected.extend(self.fault.inject(world) for _ in range(2))
-        self.states.append(world.state(self.fault.target))
-        return self.injected[1]
-
-    def heal(self, world: World) -> Evidence:
-        self.healed.extend(self.fault.heal(world) for _ in range(2))
-        self.states.append(world.state(self.fault.target))
-        return self.healed[1]
-
-
-EACH: Sequence[Any] = (
-    Stall("reader[1]"),
-    Kill("reader[1]"),
-    Restart("reader[1]"),
-    Slow("reader[1]", per_op_ns=2 * MS),
-    RaiseInRead("reader[1]"),
-    UnlinkRegion("reader[1]"),
-    TruncateRegion("reader[1]", size_bytes=4096),
-)
-
-
-def test_every_fault_of_the_table_is_tested_here():
-    assert [fault.alias for fault in EACH] == list(FAULTS)
-
-
 needs_takeover = pytest.mark.skipif(kernels().kind == PURE, reason=TAKEOVER)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [pytest.param(fault, marks=needs_takeover) if fault.alias == "restart" else fault
-     for fault in EACH],
-    ids=lambda fault: fault.alias,
-)  # fmt: skip
-def test_twice_is_a_harmless_no_op_that_still_reports(supervisor, fault):
-    twice = Twice(fault)
-    made = plan(
-        deadline_ns=50 * MS,
-        messages=60,
-        stall_threshold_ns=SECOND,
-        interval_ns=1 * MS,
-        injections=[injection(twice, AfterOps("reader[1]", 20), heal_after_ns=20 * MS)],
-    )
-    history, _ = run_plan(made, supervisor)
-    assert [evidence.proven for evidence in twice.injected] == [True, True]
-    assert [evidence.proven for evidence in twice.healed] == [True, True] * fault.heals
-    assert [detail["fired"] for detail in injected(history)] == [True]
-    assert [detail["healed"] for detail in healed(history)] == [True] * fault.heals
-    if fault.heals:
-        assert twice.states[1] == "running"
 
 
 @pytest.mark.parametrize("target", ["writer", "reader[0]"])

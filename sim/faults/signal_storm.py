@@ -24,10 +24,10 @@ class SignalStorm:
     roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader"})
 
     target: str
-    every_ns: int = field(default=1_000_000, metadata={"doc": "from one signal to the next"})
+    period_ns: int = field(default=1_000_000, metadata={"doc": "from one signal to the next"})
 
     def inject(self, world: World) -> Evidence:
-        world.machine.storm(self.target, self.every_ns)
+        world.machine.storm(self.target, self.period_ns)
         received = world.machine.signals_received(self.target, at_least=1, within_ns=WITHIN_NS)
         what = f"the process received {received} signals so far"
         return Evidence(received >= 1, what, {"received": received})

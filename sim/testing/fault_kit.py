@@ -1,0 +1,216 @@
+"""What every fault promises, checked in a real run of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Sequence
+
+from sim.abc import Capability, Evidence, TransportSpec, World
+from sim.history.history import FaultHeader, Header, History, ProcessHeader
+from sim.history.op import EXIT, HEAL, INJECT
+from sim.live.region import names_with
+from sim.live.rights import lack_of_rights
+from sim.live.supervisor import Supervisor
+from sim.nemesis import run_plan
+from sim.scenario.fault_schema import fault_models
+from sim.scenario.plan import (
+    AfterOps,
+    AtTime,
+    Injection,
+    Plan,
+    ProcessPlan,
+    ReaderWorkload,
+    WriterWorkload,
+)
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+ROLES = {"writer", "reader"}
+MESSAGES = 60
+OPS_BEFORE = 5
+
+Observe = Callable[[World], Any]
+
+
+class BrokenPromise(AssertionError):
+    """A fault does not do what every fault must."""
+
+
+def check_fault(fault: Any, supervisor: Supervisor, *, observe: Optional[Observe] = None) -> None:
+    """Runs `fault` in the live world and raises BrokenPromise where it does not
+
+    - fire, and prove it, the second time as well as the first;
+    - show: what `observe` sees of the world is another thing than before;
+    - heal, and prove it, the second time as well as the first; then `observe` sees what it saw
+      before, and the target runs;
+    - take the death of its target for a heal;
+    - account for every exit that it causes, and leave nothing behind.
+
+    The fault is aimed at the writer or at reader[1]. Raises Lacking where this host cannot.
+    """
+    _check_face(fault)
+    lack = lack_of_rights(fault.requires)
+    if lack is not None:
+        raise Lacking(lack)
+    watched = _Watched(fault, observe)
+    history, _ = run_plan(_plan(fault, watched), supervisor)
+    _check_watched(watched)
+    _check_history(fault, history, supervisor)
+    if fault.heals and not fault.fatal:
+        killed = _Watched(fault, None, kills=True)
+        history, _ = run_plan(_plan(fault, killed), supervisor)
+        _promise(killed.healed[-1].proven, f"its heal after a death says {killed.healed[-1]}")
+        _promise(not names_with(supervisor.prefix + "."), "it leaves shared memory behind")
+
+
+class Lacking(Exception):
+    """This host lacks what the fault requires."""
+
+
+def _promise(is_kept: bool, otherwise: str) -> None:
+    if not is_kept:
+        raise BrokenPromise(otherwise)
+
+
+def _check_face(fault: Any) -> None:
+    kind = type(fault)
+    _promise(dataclasses.is_dataclass(kind), "it is no dataclass")
+    _promise(kind.__dataclass_params__.frozen, "its dataclass is not frozen")
+    _promise("target" in {each.name for each in dataclasses.fields(fault)}, "it has no target")
+    _promise(bool(fault.doc) and "\n" not in fault.doc, "its doc is not one line")
+    _promise(fault.requires <= frozenset(Capability), "it requires what is no Capability")
+    _promise(bool(fault.roles) and fault.roles <= ROLES, f"its roles are not among {ROLES}")
+    if fault.alias in fault_models():
+        json.dumps(fault_models()[fault.alias].model_json_schema())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Watched:
+    """The fault, injected and healed twice while its target is held at its trigger, so that no
+    clock decides what is seen of the world before, between and after."""
+
+    fault: Any
+    observe: Optional[Observe]
+    kills: bool = False
+    injected: List[Evidence] = dataclasses.field(default_factory=list)
+    healed: List[Evidence] = dataclasses.field(default_factory=list)
+    seen: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    alias: ClassVar[str] = "watched"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.fault, name)
+
+    def inject(self, world: World) -> Evidence:
+        self._look("before", world)
+        self.injected.extend(self.fault.inject(world) for _ in range(2))
+        self._look("injected", world)
+        if self.fault.heals:
+            if self.kills:
+                world.kill(self.fault.target)
+            self.healed.extend(self.fault.heal(world) for _ in range(2))
+            self._look("healed", world)
+            self.seen["state"] = world.state(self.fault.target)
+        return self.injected[-1]
+
+    def heal(self, world: World) -> Evidence:
+        """At its time in the run: by then there is nothing left to heal."""
+        self.healed.append(self.fault.heal(world))
+        return self.healed[-1]
+
+    def _look(self, when: str, world: World) -> None:
+        if self.observe is not None and not self.kills:
+            self.seen[when] = self.observe(world)
+
+
+def _check_watched(watched: _Watched) -> None:
+    fault, seen = watched.fault, watched.seen
+    _promise(len(watched.injected) == 2, "its time never came")
+    for evidence in watched.injected:
+        _promise(evidence.proven, f"it does not prove that it fired: {evidence.what}")
+    if watched.observe is not None and not hasattr(fault, "prepare"):
+        _promise(seen["before"] != seen["injected"], f"nothing to be seen: still {seen['before']}")
+    if not fault.heals:
+        return
+    _promise(len(watched.healed) == 3, "it was not healed")
+    for evidence in watched.healed:
+        _promise(evidence.proven, f"it does not prove that it healed: {evidence.what}")
+    _promise(seen["state"] == "running", f"healed, its target is not running: {seen['state']}")
+    if watched.observe is not None:
+        said = f"healed, the world is {seen['healed']} and not {seen['before']}"
+        _promise(seen["healed"] == seen["before"], said)
+
+
+def _check_history(fault: Any, history: History, supervisor: Supervisor) -> None:
+    fired = [op.detail["fired"] for op in history.where(INJECT) if op.detail]
+    healed = [op.detail["healed"] for op in history.where(HEAL) if op.detail]
+    _promise(fired == [True], f"the history says of its firing: {fired}")
+    _promise(healed == [True] * fault.heals, f"the history says of its healing: {healed}")
+    for op in (*history.where(INJECT), *history.where(HEAL)):
+        evidence = (op.detail or {}).get("evidence", {})
+        _promise(bool(evidence.get("what")), "its evidence says nothing")
+        json.dumps(evidence)
+    allowed = [a for a in fault.accounts_for("the kit") if a.kind == "exit"]
+    for op in history.where(EXIT):
+        is_ours = op.process == fault.target and not (op.detail or {}).get("ended_by")
+        if is_ours and op.outcome != "0" and fault.fatal:
+            said = f"it does not account for the exit of its target by {op.outcome}"
+            _promise(any(a.value in ("*", op.outcome) for a in allowed), said)
+    left = names_with(supervisor.prefix + ".")
+    _promise(not left, f"it leaves shared memory behind: {left}")
+
+
+def _plan(fault: Any, watched: _Watched) -> Plan:
+    """A writer and two readers, and the fault in the middle of their work."""
+    spec = TransportSpec(kind="cursor_ring", readers=2, slots=8, slot_bytes=256)
+    writes = WriterWorkload(MESSAGES, [64], 1 * MS, 50 * MS, "retry", payload_seed=7)
+    reads = ReaderWorkload(0, 50 * MS, "retry")
+    processes = [ProcessPlan("writer", "writer", None, "park", "template", {}, writes)]
+    for rank in range(2):
+        name = f"reader[{rank}]"
+        processes.append(ProcessPlan(name, "reader", rank, "park", "template", {}, reads))
+    trigger: Any = AfterOps(fault.target, OPS_BEFORE)
+    if hasattr(fault, "prepare"):
+        trigger = AtTime(0)
+    injected: Any = watched
+    injections = [Injection(0, "fault[0]", injected, trigger, 20 * MS if fault.heals else None)]
+    header = Header(
+        name="fault-kit",
+        path="",
+        world="live",
+        seed=7,
+        transport=spec.kind,
+        readers=spec.readers,
+        slots=spec.slots,
+        slot_bytes=spec.slot_bytes,
+        mutant=None,
+        knows_owner=True,
+        processes=[ProcessHeader(p.name, p.role, p.rank, 50 * MS) for p in processes],
+        faults=[FaultHeader(0, fault.alias, fault.target, fault.heals, fault.fatal)],
+        allowances=fault.accounts_for("the kit"),
+        stall_threshold_ns=SECOND,
+        deadline_ns=60 * SECOND,
+        grace_ns=SECOND,
+    )
+    return Plan(
+        name=header.name,
+        story="",
+        path="",
+        seed=header.seed,
+        worlds=("live",),
+        requires=fault.requires,
+        deadline_ns=header.deadline_ns,
+        stall_threshold_ns=header.stall_threshold_ns,
+        transport=spec,
+        processes=processes,
+        injections=injections,
+        checkers=(),
+        expectations=(),
+        header=header,
+    )
+
+
+def targets(fault_kind: Any) -> Sequence[str]:
+    """At whom the kit can aim a fault of this kind."""
+    return [name for name, role in (("writer", "writer"), ("reader[1]", "reader"))
+            if role in fault_kind.roles]  # fmt: skip

@@ -1,0 +1,164 @@
+"""Every fault of the table keeps the promises of the conformance kit, and the kit sees those that
+do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Iterator, Mapping
+
+import pytest
+from ring_regions import TAKEOVER
+
+from cy_kernels.choice import PURE, kernels
+from sim.abc import Capability, Evidence, World
+from sim.faults import FAULTS
+from sim.history.history import Allowance
+from sim.live.supervisor import Supervisor
+from sim.testing.fault_kit import BrokenPromise, Lacking, Observe, check_fault, targets
+
+MS = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def supervisor() -> Iterator[Supervisor]:
+    with Supervisor() as made:
+        yield made
+
+
+def groups(target: str) -> Observe:
+    """Of which control groups its process is a member, as /proc has it."""
+
+    def look(world: World) -> str:
+        live: Any = world
+        pid = live._newest(target).pid
+        return Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii")
+
+    return look
+
+
+def spinners(world: World) -> int:
+    """How many processes of ours spin."""
+    count = 0
+    for entry in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+            continue
+        count += b"sim.live.spinner" in words and str(os.getpid()).encode() in words
+    return count
+
+
+def is_stormy(target: str) -> Observe:
+    def look(world: World) -> bool:
+        seen = world.machine.signals_received(target, at_least=0, within_ns=0)
+        more = world.machine.signals_received(target, at_least=seen + 3, within_ns=200 * MS)
+        return more >= seen + 3
+
+    return look
+
+
+def observations(alias: str, target: str) -> Observe | None:
+    """What is to be seen of a fault without asking it; None: only the history shows it."""
+    seen: Mapping[str, Observe] = {
+        "stall": lambda world: world.state(target),
+        "freeze": groups(target),
+        "kill": lambda world: world.state(target),
+        "signal_storm": is_stormy(target),
+        "cpu_starve": groups(target),
+        "oversubscribe": spinners,
+        "exhaust_fds": lambda world: world.machine.try_open(target, within_ns=5_000 * MS),
+        "unlink_region": lambda world: world.region_size_bytes(),
+        "truncate_region": lambda world: world.region_size_bytes(),
+        "corrupt_word": lambda world: world.machine.read_word("magic"),
+    }
+    return seen.get(alias)
+
+
+CASES = [(alias, target) for alias, kind in FAULTS.items() for target in targets(kind)]
+
+
+@pytest.mark.parametrize(("alias", "target"), CASES)
+def test_every_fault_keeps_its_promises(supervisor: Supervisor, alias: str, target: str) -> None:
+    fault: Any = FAULTS[alias]
+    if kernels().kind == PURE and Capability.RESTART in fault.requires:
+        pytest.skip(TAKEOVER)
+    try:
+        check_fault(fault(target), supervisor, observe=observations(alias, target))
+    except Lacking as lack:
+        pytest.skip(str(lack))
+
+
+@dataclasses.dataclass(frozen=True)
+class Idle:
+    """Keeps all promises but to do anything; each of the classes below breaks one more."""
+
+    alias: ClassVar[str] = "idle"
+    doc: ClassVar[str] = "does nothing"
+    requires: ClassVar[frozenset[Capability]] = frozenset()
+    heals: ClassVar[bool] = True
+    fatal: ClassVar[bool] = False
+    roles: ClassVar[frozenset[str]] = frozenset({"writer"})
+    target: str = "writer"
+
+    def inject(self, world: World) -> Evidence:
+        return Evidence(True, "fired")
+
+    def heal(self, world: World) -> Evidence:
+        return Evidence(True, "healed")
+
+    def accounts_for(self, because: str) -> tuple[Allowance, ...]:
+        return ()
+
+
+class Unproven(Idle):
+    def inject(self, world: World) -> Evidence:
+        return Evidence(False, "who knows")
+
+
+class Unhealed(Idle):
+    def heal(self, world: World) -> Evidence:
+        return Evidence(False, "who knows")
+
+
+class NotHealing(Idle):
+    def inject(self, world: World) -> Evidence:
+        world.pause(self.target)
+        return Evidence(True, "paused")
+
+
+class HealsOnce(Idle):
+    def heal(self, world: World) -> Evidence:
+        was = world.machine.read_word("kind")
+        world.machine.write_word("kind", 7)
+        return Evidence(was != 7, f"kind: {was}")
+
+
+class Silent(Idle):
+    def inject(self, world: World) -> Evidence:
+        return Evidence(True, "")
+
+
+def state_of_the_writer(world: World) -> str:
+    return world.state("writer")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Unproven(), "does not prove that it fired: who knows"),
+        (Unhealed(), "does not prove that it healed: who knows"),
+        (Idle(), "nothing to be seen: still running"),
+        (NotHealing(), "its target is not running: stopped"),
+        (HealsOnce(), "does not prove that it healed: kind: 7"),
+        (Silent(), "its evidence says nothing"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_kit_names_the_promise_that_is_broken(
+    supervisor: Supervisor, fault: Idle, said: str
+) -> None:
+    observe = state_of_the_writer if type(fault) is Idle else None
+    with pytest.raises(BrokenPromise, match=said):
+        check_fault(fault, supervisor, observe=observe)
