@@ -7,6 +7,7 @@ operation, and costs nothing where none comes.
     to the participant   {"start": true} {"go": true} {"slow": per_op_ns} {"raise_in_read": true}
                          {"count": signal number} {"open": true}
     to the runner        {"ready": {...}} {"reached": count} {"log": {...}} {"ack": what, ...}
+                         {"gave_up": why}
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ class LiveProcess:
         self._supervisor = supervisor
         self._notify = notify
         self._death: Optional[int] = None
+        self._gave_up: Optional[str] = None  # what the time-out said that made it stop
         self._is_heard = False
         self._early: Optional[Dict[str, Any]] = None  # it may be ready before we know its pid
         self._recorder = kernels().recorder
@@ -150,6 +151,8 @@ class LiveProcess:
         detail: Dict[str, Any] = {"pid": self.pid, "stderr": self.stderr_tail()}
         if self.is_ended_by_run:
             detail["ended_by"] = "run"
+        if self._gave_up is not None:
+            detail["gave_up"] = self._gave_up
         self._notify(self, "exit", detail)
 
     def _on_readable(self) -> None:
@@ -172,6 +175,8 @@ class LiveProcess:
         elif "reached" in message:
             self.become(HELD)
             self._notify(self, "reached", message)
+        elif "gave_up" in message:
+            self._gave_up = message["gave_up"]
         elif "log" in message:
             self._notify(self, "log", message)
         else:

@@ -60,9 +60,10 @@ def write(end: Any, work: WriterWorkload, orders: Orders, words: memoryview, don
         try:
             end.send(payloads.payload(number, sizes[number]), deadline_ns)
             number += 1
-        except RingTimeout:
+        except RingTimeout as timeout:
             words[FAILS] += 1
             if work.on_timeout == "stop":
+                orders.say({"gave_up": str(timeout)})
                 break
             if work.on_timeout == "drop":
                 number += 1
@@ -98,9 +99,10 @@ def read(end: Any, work: ReaderWorkload, orders: Orders, words: memoryview, done
                 _raise_in_slot(end, deadline_ns, orders, words)
             else:
                 end.receive(deadline_ns)
-        except RingTimeout:
+        except RingTimeout as timeout:
             words[FAILS] += 1
             if work.on_timeout == "stop":
+                orders.say({"gave_up": str(timeout)})
                 return
         except (RingEnded, RingClosed, RingEvicted):
             return
