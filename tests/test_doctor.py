@@ -18,7 +18,7 @@ from sim.live import doctor
 WATCHDOG_S = 120  # only against a hang
 
 AS_ROOT = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", *AS_ROOT)
+UNSHARE = ("unshare", "--mount", "--pid", "--kill-child", "--mount-proc", *AS_ROOT)
 MOUNTS = "mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /sys/fs/cgroup"
 ON_ITS_OWN_SHM = (*UNSHARE, "sh", "-c", MOUNTS + ' && exec "$@"', "sh")
 

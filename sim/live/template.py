@@ -16,6 +16,7 @@ import faulthandler
 import gc
 import json
 import multiprocessing
+import multiprocessing.forkserver
 import multiprocessing.process
 import multiprocessing.reduction
 import multiprocessing.util
@@ -199,5 +200,17 @@ def _start(start: str, fds: List[int], own: Sequence[int]) -> Any:
 
 
 def _in_multiprocessing(passed: Sequence[_Passed], foreign: Sequence[int]) -> None:
+    die_with_parent()
+    _let_the_fork_server_end()
     control, memory, stderr = (p.fd for p in passed)
     sys.exit(child.main(control, memory, stderr, foreign))
+
+
+def _let_the_fork_server_end() -> None:
+    """It lives as long as anybody has its pipe, which each process that it starts inherits: it and
+    we would keep each other alive when the template has been killed."""
+    server: Any = multiprocessing.forkserver._forkserver
+    pipe = getattr(server, "_forkserver_alive_fd", None)
+    if pipe is not None:
+        os.close(pipe)
+        server._forkserver_alive_fd = None

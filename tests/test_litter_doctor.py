@@ -1,0 +1,118 @@
+"""When runner and watcher are killed at once, their processes die, and doctor removes the rest.
+
+In pid and mount namespaces of its own: doctor must not judge what other tests have on this host.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cy_kernels.ring")
+
+from live_ends import WITHIN_S, with_our_path
+
+from sim.live.cgroup import FREEZER, lack
+
+AS_ROOT = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+UNSHARE = ("unshare", "--mount", "--pid", "--kill-child", "--mount-proc", *AS_ROOT)
+ALONE = (*UNSHARE, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh")
+
+BOTH_KILLED = """
+import os, select, signal, subprocess, sys, time
+from sim.arguments import JOURNALS
+from sim.live.procfs import descendants, stat
+from test_litter_ends import start, is_child
+
+def doctor(*words):
+    command = [sys.executable, "-m", "sim.cli", "doctor", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    return done.returncode, done.stdout[done.stdout.index("\\n\\n") + 2:].splitlines()
+
+def living(pids):
+    return [pid for pid in pids if stat(pid) is not None and stat(pid).state != "Z"]
+
+def await_end(pids):
+    deadline = time.monotonic() + 60
+    while living(pids):
+        assert time.monotonic() < deadline, living(pids)
+        select.select([], [], [], 0.01)
+
+JOURNALS.mkdir(parents=True)
+runner = start(JOURNALS, *sys.argv[1:])
+watcher = next(pid for pid in runner.below if is_child(pid, runner.process.pid))
+# Neither may find out that the other is gone.
+for pid in (watcher, runner.process.pid):
+    os.kill(pid, signal.SIGSTOP)
+for pid in (watcher, runner.process.pid):
+    os.kill(pid, signal.SIGKILL)
+runner.process.communicate(timeout=60)
+"""
+
+NOT_FROZEN = """
+await_end(runner.below)
+status, (title, *lines) = doctor()
+assert status == 5 and title == "left over by dead runs (--reap removes them):", (title, lines)
+kinds = [any(kind in line for line in lines) for kind in ("/spinbed.", "journals/spinbed.")]
+assert all(kinds), lines
+status, told = doctor("--reap")
+assert status == 0, told
+assert told[-1] == "left over by earlier runs: nothing", told
+assert [line.split()[0] for line in told[:-1]] == ["removed"] * len(lines), told
+assert os.listdir("/dev/shm") == os.listdir(JOURNALS) == []
+assert doctor() == (0, ["left over by earlier runs: nothing"])
+"""
+
+FROZEN = """
+# The frozen one cannot die of the death of its parent.
+assert len(living(runner.below)) >= 1
+status, (title, *lines) = doctor()
+assert status == 5, (title, lines)
+assert any("freezer" in line for line in lines), lines
+assert any("  process " in line for line in lines), lines
+status, told = doctor("--reap")
+await_end(runner.below)
+assert doctor() == (0, ["left over by earlier runs: nothing"])
+"""
+
+
+def alone(script: str, cwd: Path, *words: str) -> None:
+    done = subprocess.run(
+        [*ALONE, sys.executable, "-c", BOTH_KILLED + script, *words],
+        cwd=cwd,
+        env=with_our_path(),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S * 3,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def can_be_alone() -> bool:
+    try:
+        return subprocess.run([*ALONE, "true"], capture_output=True, timeout=60).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+needs_namespaces = pytest.mark.skipif(
+    not can_be_alone(), reason="this host permits no mount namespace"
+)
+
+
+@needs_namespaces
+@pytest.mark.parametrize("method", ["template", "fork", "spawn", "forkserver"])
+def test_runner_and_watcher_killed_at_once_leave_what_doctor_removes(
+    tmp_path: Path, method: str
+) -> None:
+    alone(NOT_FROZEN, tmp_path, method)
+
+
+@needs_namespaces
+@pytest.mark.skipif(lack(FREEZER) is not None, reason=f"cannot freeze: {lack(FREEZER)}")
+def test_the_frozen_that_nobody_is_left_to_thaw_are_ended_by_doctor(tmp_path: Path) -> None:
+    alone(FROZEN, tmp_path, "template", "freeze")
