@@ -28,7 +28,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios" / "fast"
 CHECKER = Path(__file__).resolve().with_name("litter_check.py")
-# Stalls, kills, takeovers, slowness, raises, every way to start a process; two at a time.
+# Stalls, kills, takeovers, slowness, raises, every way to start a process, cgroups, mounts and
+# helper processes; two at a time.
 MIXES = (
     ("killed_reader", "restarted_writer"),
     ("start_methods",),
@@ -36,6 +37,9 @@ MIXES = (
     ("some_readers_stall",),
     ("slow_reader", "raised_in_read", "unlinked_region"),
     ("stalled_reader",),
+    ("frozen_reader", "small_shm"),
+    ("starved_reader", "frozen_writer_killed"),
+    ("signal_storm", "crowded_cores", "small_shm_lazy_pages"),
 )
 CTRL_C, KILL, TERM, NONE = "Ctrl-C", "SIGKILL", "SIGTERM", "by itself"
 NUMBERS = {CTRL_C: signal.SIGINT, KILL: signal.SIGKILL, TERM: signal.SIGTERM}
@@ -235,7 +239,7 @@ def summary(done: Sequence[Ended]) -> str:
 
 def alone() -> None:
     """Begin again in a namespace with a /dev/shm of our own, where that is permitted."""
-    unshare = ["unshare", "--mount"]
+    unshare = ["unshare", "--mount", "--propagation", "private"]
     if os.geteuid() != 0:
         unshare += ["--user", "--map-root-user"]
     mount = [*unshare, "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh"]
