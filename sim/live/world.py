@@ -139,8 +139,8 @@ class LiveWorld:
 
     def kill(self, process: str) -> None:
         life = self._newest(process)
-        self.machine.thaw(process)  # or it could not die
         life.send_signal(signal.SIGKILL)
+        self.machine.thaw(process)  # who is frozen dies only then, without another instruction
         self._await(lambda: life.is_dead, "SIGKILL", life)
 
     def restart(self, process: str) -> int:
