@@ -23,6 +23,7 @@ class Capability(enum.Enum):
     RAISE = "raise"
     UNLINK = "unlink"
     TRUNCATE = "truncate"
+    STEP = "act at a step of the protocol"
     FREEZE = "freeze"
     CPU_QUOTA = "limit CPU time"
     SIGNAL = "send signals"
@@ -59,7 +60,12 @@ class World(Protocol):
     def kill(self, process: str) -> None: ...
 
     def restart(self, process: str) -> int:
-        """Start the next incarnation of a dead process and wait until it is ready; its number."""
+        """Start the next incarnation of a dead process and wait until it is ready, or has come to
+        the step where it is to die or stop; its number."""
+
+    def at_step(self, process: str) -> Mapping[str, Any]:
+        """What the step gate of the process says, dead or not: `is_there` (it came to the step of
+        the plan and to no other), `arrivals`, `last_step`, `last_occurrence`, `step`."""
 
     def slow(self, process: str, per_op_ns: int) -> None:
         """Every op of the process takes this much longer from now on; 0 ends it."""
@@ -152,17 +158,22 @@ class Fault(Protocol):
 
     Each field but `target` is a key of [[fault]] in a scenario: a field `x_ns` is the key `x`,
     a duration; others keep their name. `metadata={"doc": ...}` describes it in the schema.
+
+    A fault that the target does to itself at a step has a class attribute `step_action`, the
+    gate's word for it ("kill", "stop"); its trigger is a step, and `inject` finds it done.
     """
 
     alias: ClassVar[str]
     doc: ClassVar[str]  # one line for the schema and `doctor`
     requires: ClassVar[frozenset[Capability]]
-    heals: ClassVar[bool]  # False: nothing to heal, `healed` is null
     fatal: ClassVar[bool]  # the target dies of it
     roles: ClassVar[frozenset[str]]  # roles it can target: {"writer", "reader"}
 
     @property
     def target(self) -> str: ...  # read-only, as a frozen dataclass has it
+
+    @property
+    def heals(self) -> bool: ...  # False: nothing to heal, `healed` is null
 
     def inject(self, world: World) -> Evidence: ...
 

@@ -11,7 +11,7 @@ from sim.history.history import History
 from sim.history.op import HEAL, INFO, INJECT, Op
 from sim.live.supervisor import Supervisor
 from sim.live.world import open_world
-from sim.scenario.plan import AfterOps, AtTime, Injection, Plan
+from sim.scenario.plan import AfterOps, AtStep, AtTime, Injection, Place, Plan
 
 NEMESIS = "nemesis"
 
@@ -21,7 +21,7 @@ class Stage(World, Protocol):
 
     def start(self) -> int: ...
 
-    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[AfterOps]: ...
+    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]: ...
 
     @property
     def is_cut_short(self) -> bool: ...
@@ -77,12 +77,12 @@ class Nemesis:
     stage: Stage
     injections: Sequence[Injection]
     _timed: List[Tuple[int, Injection]] = field(default_factory=list)  # absolute, earliest first
-    _triggered: Dict[AfterOps, List[Injection]] = field(default_factory=dict)
+    _triggered: Dict[Place, List[Injection]] = field(default_factory=dict)
     _active: List[_Active] = field(default_factory=list)
 
     def start(self) -> None:
         for injection in self.injections:
-            if isinstance(injection.trigger, AfterOps):
+            if isinstance(injection.trigger, (AfterOps, AtStep)):
                 self._triggered.setdefault(injection.trigger, []).append(injection)
         start_ns = self.stage.start()
         timed = [i for i in self.injections if isinstance(i.trigger, AtTime)]
@@ -99,7 +99,7 @@ class Nemesis:
     def is_healing_due(self) -> bool:
         return any(active.heal_at_ns is not None for active in self._active)
 
-    def act_on(self, reached: AfterOps) -> None:
+    def act_on(self, reached: Place) -> None:
         """Inject what waits for this trigger while the process is held there, then let it go."""
         waiting = self._triggered.pop(reached, [])
         # To raise in a read the process must be let go, so that comes last.
@@ -144,14 +144,21 @@ class Nemesis:
         """What never had its turn did not fire, and the history says so."""
         rest = [*(i for _, i in self._timed), *(i for w in self._triggered.values() for i in w)]
         for injection in sorted(rest, key=lambda injection: injection.index):
-            why = Evidence(False, "the run was over before its time or its trigger came")
+            said = "the run was over before its time or its trigger came"
+            if isinstance(injection.trigger, AtStep):
+                # As at_step says it; who never came to its step has nothing else to say.
+                step = {"step": injection.trigger.step, "occurrence": injection.trigger.occurrence}
+                why = Evidence(False, said, {**step, "is_there": False})
+            else:
+                why = Evidence(False, said)
             self._record(INJECT, injection, why, self.stage.now_ns())
 
     def _inject(self, injection: Injection) -> None:
         fault = injection.fault
         began_ns = self.stage.now_ns()
         state = self.stage.state(fault.target)
-        if state.startswith(("exited", "signalled")):
+        is_its_own = hasattr(fault, "step_action")  # then its death may be the fault itself
+        if not is_its_own and state.startswith(("exited", "signalled")):
             evidence = Evidence(False, f"{fault.target} had already ended: {state}")
         else:
             if fault.heals:

@@ -324,7 +324,7 @@ BAD = {
                       "process[0].program", "not supported by this version", None),
     "later-python": ('wait = "park"', 'python = "3.11" #!', "process[0].python",
                      "not supported by this version", None),
-    "later-step": ("after_ops = 5 }", "after_ops = 5, step = 1 } #!", "fault[0].at.step",
+    "later-probe": ("after_ops = 5 }", "after_ops = 5, probe = 1 } #!", "fault[0].at.probe",
                    "not supported by this version", None),
     "later-hang": ('op = "send"\noutcome = "timeout"', 'hang = "peer-dead" #!', "expect[0].hang",
                    "not supported by this version", None),

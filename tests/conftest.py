@@ -20,7 +20,7 @@ import cy_kernels
 from cy_kernels.choice import PURE, Kernels, kernels
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
-NEED_KERNELS = ["test_gate.py", "test_op_sets.py", "test_stubs.py"]
+NEED_KERNELS = ["test_gate.py", "test_op_sets.py", "test_steps_live.py", "test_stubs.py"]
 IS_PURE = cy_kernels.status().kind == "pure"
 collect_ignore = NEED_KERNELS if IS_PURE else []
 

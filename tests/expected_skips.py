@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from ring_regions import EVICTION, PARKING, TAKEOVER
+from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 
 import cy_kernels
 from cy_kernels.choice import COMPILED, kernels
@@ -81,6 +81,7 @@ EXPECTED = [
     # Nothing is compiled: the commands that need it are tested by test_pure_runs.py.
     Expected("test_fault_live.py::*", TAKEOVER, is_pure),
     Expected("test_fault_conformance.py::*", TAKEOVER, is_pure),
+    Expected("test_fault_conformance.py::*", GATE, is_pure),
     Expected("test_cli_run.py::*", "kernels: pure*", is_pure),
     Expected("test_public_face.py::*", "kernels: pure*", is_pure),
     Expected("test_pytest_plugin.py::*", "kernels: pure*", is_pure),

@@ -22,6 +22,7 @@ ALL_KERNELS = (COMPILED, PURE) if cy_kernels.status().kind == COMPILED else (PUR
 # instead, and that each of these is a test.
 TAKEOVER = "takes a place over, for which pure kernels have no compare-and-swap"
 EVICTION = "evicts the dead, for which pure kernels have no compare-and-swap"
+GATE = "comes to a step, for which pure kernels have no gate"
 PARKING = "parks without limit, where pure kernels take naps"
 PURE_LACKS = {
     "test_a_killed_writers_successor_goes_on_where_it_committed": TAKEOVER,

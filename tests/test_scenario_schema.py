@@ -181,6 +181,7 @@ HEADINGS = {
     "ReaderWorkload": "workload of a reader",
     "Uniform": "size_bytes",
     "AfterOps": "at",
+    "AtStep": "at a step",
     "Check": "[[check]]",
     "ExpectVerdict": "verdict",
     "ExpectOutcome": "outcome",

@@ -14,7 +14,7 @@ from sim.checkers.finding import Finding, judged, overflowed
 from sim.history.history import Header, History
 from sim.history.op import EXIT, HANG, HEAL, INJECT, INVOKE, OK, RECEIVE, SEND, SPAWN, Op
 
-STOPPING = ("stall", "freeze")  # faults whose target can do nothing until the heal
+STOPPING = ("stall", "freeze", "stop_at_step")  # faults whose target can do nothing until the heal
 _NEVER = 1 << 63  # later than every clock
 
 

@@ -7,6 +7,7 @@ from typing import Mapping, Type
 from sim.abc import Fault
 from sim.faults.corrupt_word import CorruptWord
 from sim.faults.cpu_starve import CpuStarve
+from sim.faults.crash_at_step import CrashAtStep
 from sim.faults.exhaust_fds import ExhaustFds
 from sim.faults.freeze import Freeze
 from sim.faults.kill import Kill
@@ -19,6 +20,7 @@ from sim.faults.signal_storm import SignalStorm
 from sim.faults.slow import Slow
 from sim.faults.small_shm import SmallShm
 from sim.faults.stall import Stall
+from sim.faults.stop_at_step import StopAtStep
 from sim.faults.truncate_region import TruncateRegion
 from sim.faults.unlink_region import UnlinkRegion
 
@@ -39,4 +41,6 @@ FAULTS: Mapping[str, Type[Fault]] = {
     SmallShm.alias: SmallShm,
     LateAttach.alias: LateAttach,
     NeverAttach.alias: NeverAttach,
+    CrashAtStep.alias: CrashAtStep,
+    StopAtStep.alias: StopAtStep,
 }

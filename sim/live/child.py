@@ -17,6 +17,7 @@ from sim.live.death import die_with_parent
 from sim.live.memory import ProcessMemory
 from sim.live.orders import LogToRunner, Orders
 from sim.live.region import LiveRegions
+from sim.live.steps import BEFORE_ATTACH, BEFORE_DETACH, Gate
 from sim.live.task import Task
 from sim.live.workload import read, write
 from sim.scenario.plan import ReaderWorkload, WriterWorkload
@@ -51,8 +52,10 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
     mounts.enter(task.namespaces)
     os.environ.update(task.process.env)
     os.environ[VARIABLE] = task.kernels
-    orders = Orders(control, memory.words, task.stops)
+    gate = Gate(task.arming, memory.gate)
+    orders = Orders(control, memory.words, task.stops, gate)
     logging.getLogger().addHandler(LogToRunner(orders))
+    gate.come_to(BEFORE_ATTACH, task.ops_before)
     end = _open_end(task, memory)
     orders.say(
         {
@@ -68,10 +71,11 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
     orders.await_start()
     work = task.process.workload
     if isinstance(work, WriterWorkload):
-        write(end, work, orders, memory.words, task.ops_before)
+        done = write(end, work, orders, memory.words, task.ops_before)
     else:
         assert isinstance(work, ReaderWorkload)
-        read(end, work, orders, memory.words, task.ops_before)
+        done = read(end, work, orders, memory.words, task.ops_before)
+    gate.come_to(BEFORE_DETACH, done)
     end.close()
 
 

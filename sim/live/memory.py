@@ -1,9 +1,10 @@
-"""The memory of one incarnation: state words, its task, and its flight recorder.
+"""The memory of one incarnation: state words, step gate, its task, and its flight recorder.
 
 It is a memfd passed by descriptor: it has no name, survives its process, and a full or tiny
 /dev/shm cannot touch it.
 
-    page 0: state words | the task, pickled | flight recorder (from a page boundary to the end)
+    page 0: state words, step gate | the task, pickled
+    from a page boundary to the end: flight recorder
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ TASK_BYTES = 3
 RECORDER_AT = 4
 SIGNALS = 5  # of a storm, received
 WORDS = 8
+GATE_AT = 128  # lines of its own
+GATE_BYTES = 80  # of cy_kernels.gate, which pure kernels do without
 
 PAGE = mmap.PAGESIZE
 
 
 class ProcessMemory:
-    """Both sides map all of it; `words` and `recorder` are views into the one mapping."""
+    """Both sides map all of it; `words`, `gate` and `recorder` are views into the one mapping."""
 
     def __init__(self, fd: int) -> None:
         """Maps the memory behind `fd`, and takes the descriptor over."""
@@ -39,6 +42,7 @@ class ProcessMemory:
         self._map = mmap.mmap(fd, os.fstat(fd).st_size)
         self._all = memoryview(self._map)
         self.words = self._all[: WORDS * 8].cast("Q")
+        self.gate = self._all[GATE_AT : GATE_AT + GATE_BYTES]
         self.recorder = self._all[self.words[RECORDER_AT] :]
 
     @classmethod
@@ -75,6 +79,7 @@ class ProcessMemory:
         self.close_fd()
         if not self._map.closed:
             self.words.release()
+            self.gate.release()
             self.recorder.release()
             self._all.release()
             self._map.close()

@@ -18,27 +18,30 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from typing import Any, Dict, Optional, Sequence
 
 from sim.live.memory import IDLE_UNTIL_NS, SIGNALS, SLOWED
+from sim.live.steps import BETWEEN_OPS, NEVER, Gate
 
 MESSAGE_BYTES_MAX = 65536
 LOG_TEXT_MAX = 8000  # characters; a message must fit into the socket
 LONG_SLEEP_NS = 10_000_000  # a pause from here on is announced, or it could look like a hang
-NEVER = sys.maxsize
 
 
 class Orders:
     """The participant's side. `next_stop` and `per_op_ns` are looked at before each operation."""
 
-    def __init__(self, control: socket.socket, words: memoryview, stops: Sequence[int]) -> None:
+    def __init__(
+        self, control: socket.socket, words: memoryview, stops: Sequence[int], gate: Gate
+    ) -> None:
+        self.gate = gate
         self._control = control
         self._words = words
         self._stops = [*stops, NEVER]
         self._is_holding = True  # somebody waits for a message that is not for the handler to read
-        self.next_stop = self._stops.pop(0)
+        self._next_hold = self._stops.pop(0)
+        self.next_stop = min(self._next_hold, gate.due)
         self.per_op_ns = 0
         self.raise_next = False
         signal.signal(signal.SIGUSR2, self._on_signal)
@@ -51,8 +54,10 @@ class Orders:
 
     def between_ops(self, completed: int) -> None:
         """Call when `next_stop` is reached or `per_op_ns` is set."""
-        while completed >= self.next_stop:
-            self._hold(completed)
+        while completed >= self._next_hold:
+            self._hold()
+        self.gate.come_to(BETWEEN_OPS, completed)  # last: what held us here may have been fatal
+        self.next_stop = min(self._next_hold, self.gate.due)
         if self.per_op_ns:
             self._words[SLOWED] += 1
             self.sleep(self.per_op_ns)
@@ -62,11 +67,11 @@ class Orders:
             self._words[IDLE_UNTIL_NS] = time.monotonic_ns() + duration_ns
         time.sleep(duration_ns / 1e9)
 
-    def _hold(self, completed: int) -> None:
+    def _hold(self) -> None:
         """Stay exactly here, between two operations, until the runner says go."""
         self._is_holding = True
-        self.say({"reached": self.next_stop})
-        self.next_stop = self._stops.pop(0)
+        self.say({"reached": self._next_hold})
+        self._next_hold = self._stops.pop(0)
         self._await("go")
 
     def _await(self, word: str) -> None:

@@ -125,6 +125,9 @@ class LiveProcess:
             self.send_signal(signal.SIGUSR2)
 
     def start(self) -> None:
+        """A no-op where it isn't ready: it came to the step of a fault on the way."""
+        if self.state != READY:
+            return
         self.command({"start": True})
         self.become(RUNNING)
 

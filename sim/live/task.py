@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 from sim.abc import TransportSpec
-from sim.scenario.plan import Plan, ProcessPlan, WriterWorkload
+from sim.live.steps import Arming
+from sim.scenario.plan import AfterOps, Plan, ProcessPlan, WriterWorkload
 
 RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
 RECORDS_SPARE = 64
@@ -24,6 +25,17 @@ class Task:
     kernels: str  # "compiled" | "pure": what the scenario leaves open, the runner has decided
     namespaces: Sequence[str]  # to be entered first, by path in /proc
     stops: Sequence[int]  # counts of completed ops at which to stop and report, ascending
+    arming: Optional[Arming] = None  # what its step gate is to do
+
+
+def stops_for(plan: Plan, process: str, incarnation: int, ops_before: int) -> Sequence[int]:
+    counts = {
+        injection.trigger.count
+        for injection in plan.injections
+        if isinstance(injection.trigger, AfterOps) and injection.trigger.process == process
+    }
+    # A count that an earlier incarnation reached was acted on then.
+    return sorted(count for count in counts if count > ops_before or not incarnation)
 
 
 def records_for(plan: Plan, process: ProcessPlan) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from cy_kernels.errors import RingClosed, RingEnded, RingEvicted, RingFenced, RingTimeout
 from sim.live.memory import FAILS
 from sim.live.orders import Orders
+from sim.live.steps import BEFORE_END
 from sim.scenario.plan import ReaderWorkload, WriterWorkload
 
 NUMBER_BYTES = 8
@@ -35,11 +36,13 @@ class Payloads:
         return head + self._block[at : at + size_bytes - NUMBER_BYTES]
 
 
-def write(end: Any, work: WriterWorkload, orders: Orders, words: memoryview, done: int) -> None:
-    """Send every message that was not sent by an earlier incarnation, then end the ring.
+def write(end: Any, work: WriterWorkload, orders: Orders, words: memoryview, done: int) -> int:
+    """Send every message that was not sent by an earlier incarnation, then end the ring or shut
+    it down.
 
-    `done` counts the operations of earlier incarnations. A writer that is fenced off or whose ring
-    is shut down stops without a word: its successor, or whoever shut it down, decides the end.
+    `done` counts the operations of earlier incarnations; the result counts ours too. A writer that
+    is fenced off or whose ring is shut down stops without a word: its successor, or whoever shut it
+    down, decides the end.
     """
     sizes = list(work.sizes_bytes)
     if len(sizes) == 1:  # stands for all
@@ -70,11 +73,16 @@ def write(end: Any, work: WriterWorkload, orders: Orders, words: memoryview, don
             else:
                 is_new = False
         except (RingClosed, RingFenced):
-            return
+            return done
         done += 1
     if done >= orders.next_stop:
         orders.between_ops(done)
-    end.end()
+    orders.gate.come_to(BEFORE_END, done)
+    if work.finish == "shutdown":
+        end.shutdown()
+    else:
+        end.end()
+    return done
 
 
 def _await_turn(orders: Orders, due_ns: int) -> int:
@@ -86,8 +94,8 @@ def _await_turn(orders: Orders, due_ns: int) -> int:
     return due_ns
 
 
-def read(end: Any, work: ReaderWorkload, orders: Orders, words: memoryview, done: int) -> None:
-    """Receive until the ring ends, is shut down, or gives up on us."""
+def read(end: Any, work: ReaderWorkload, orders: Orders, words: memoryview, done: int) -> int:
+    """Receive until the ring ends, is shut down, or gives up on us. Counts as write does."""
     deadline_ns = -1
     while True:
         if done >= orders.next_stop or orders.per_op_ns:
@@ -103,9 +111,9 @@ def read(end: Any, work: ReaderWorkload, orders: Orders, words: memoryview, done
             words[FAILS] += 1
             if work.on_timeout == "stop":
                 orders.say({"gave_up": str(timeout)})
-                return
+                return done
         except (RingEnded, RingClosed, RingEvicted):
-            return
+            return done
         else:
             if work.think_ns:
                 orders.sleep(work.think_ns)

@@ -15,18 +15,18 @@ from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
 from sim.live.kernels import kernels_of
 from sim.live.machine import LiveMachine
-from sim.live.process import DEAD, LiveProcess
+from sim.live.process import ASKED, DEAD, STARTED, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
+from sim.live.readiness import await_ready
 from sim.live.region import LiveRegions, names_with, remove
 from sim.live.stacks import collect_stacks
+from sim.live.steps import StepTriggers
 from sim.live.supervisor import Supervisor, describe_exit
-from sim.live.task import Task, records_for
-from sim.scenario.plan import AfterOps, Plan, ProcessPlan
+from sim.live.task import Task, records_for, stops_for
+from sim.scenario.plan import AfterOps, Place, Plan, ProcessPlan
 from sim.transport import find_transport
 
-# A cold start of an interpreter with all imports, many at a time on few cores.
-READY_DEADLINE_NS = 60_000_000_000
 # From SIGKILL, SIGSTOP or SIGCONT to the effect: the kernel's work, slow only under great load.
 SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000  # of /proc, for which there is no event
@@ -49,7 +49,8 @@ class LiveWorld:
         self._regions = LiveRegions(self._prefix)
         self._lives: Dict[str, List[LiveProcess]] = {p.name: [] for p in plan.processes}
         self._paused: Dict[str, LiveProcess] = {}
-        self._reached: Deque[AfterOps] = deque()
+        self._reached: Deque[Place] = deque()
+        self._steps = StepTriggers(plan)
         self._ops: List[Op] = []
         self._has_news = False  # somebody has exited since `advance` last looked
         self._ended_by: Optional[str] = None  # "hang" | "deadline": the run was cut short
@@ -72,12 +73,12 @@ class LiveWorld:
         self._deadline_ns = start_ns + self._plan.deadline_ns
         return start_ns
 
-    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[AfterOps]:
+    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]:
         """Let time pass until then, or until a process is held at a trigger, which is returned, or
         until nothing more will happen by itself. `is_healing_due`: a fault that explains a
         standstill will end by `until_ns`, so a standstill is neither a hang nor the end; returns
         at each exit too, for it may be the end of what there was to heal."""
-        while not self._reached:
+        while not self._has_reached():
             now_ns = self.now_ns()
             if until_ns is not None and now_ns >= until_ns:
                 return None
@@ -94,7 +95,7 @@ class LiveWorld:
             if self._progress.is_stalled(now_ns, self._current()):
                 self._cut_short("hang")
                 return None
-            wake_ns = min(self._deadline_ns, self._progress.next_sample_ns)
+            wake_ns = min(self._deadline_ns, self._progress.next_sample_ns, self._steps.look_ns())
             self._supervisor.pump(wake_ns if until_ns is None else min(wake_ns, until_ns))
         return self._reached.popleft()
 
@@ -106,14 +107,17 @@ class LiveWorld:
     @property
     def is_quiet(self) -> bool:
         """Nothing more will happen by itself: all have ended or are stopped."""
-        return all(
+        return not self._reached and all(
             p.is_dead or self._paused.get(p.name) is p or self.machine.is_frozen(p.name)
             for p in self._current()
         )
 
     def release(self, process: str) -> None:
         """Let it go on from a trigger; a no-op where it isn't held."""
-        self._newest(process).release()
+        life = self._newest(process)
+        life.release()
+        if self._steps.let_go(life) and process not in self._paused:
+            self._let_attach(life)
 
     def record(self, op: Op) -> None:
         self._ops.append(op)
@@ -135,6 +139,7 @@ class LiveWorld:
         life.send_signal(signal.SIGCONT)
         self._await(lambda: life.os_state() != "stopped", "SIGCONT", life, POLL_NS)
         if self._paused.pop(process, None) is not None:
+            self._let_attach(life)
             self._progress.restart()
 
     def kill(self, process: str) -> None:
@@ -162,9 +167,8 @@ class LiveWorld:
             plan = next(p for p in self._plan.processes if p.name == process)
             life = self._spawn(plan, 0, ops_before=0)
             self._await(lambda: life.state in (IS_READY, DEAD), "start", life)
-            if life.state == IS_READY:
-                life.start()
-                self._progress.restart()
+            life.start()
+            self._progress.restart()
         return self.state(process)
 
     def slow(self, process: str, per_op_ns: int) -> None:
@@ -215,6 +219,9 @@ class LiveWorld:
             life.remind()
         return life.acknowledgements.get(what)
 
+    def at_step(self, process: str) -> Mapping[str, Any]:
+        return self._steps.record(self._lives[process])
+
     # From begin to end.
 
     def open(self) -> None:
@@ -252,13 +259,6 @@ class LiveWorld:
                 self._kill_rest()
 
     def _spawn(self, process: ProcessPlan, incarnation: int, *, ops_before: int) -> LiveProcess:
-        stops = {
-            injection.trigger.count
-            for injection in self._plan.injections
-            if isinstance(injection.trigger, AfterOps) and injection.trigger.process == process.name
-        }
-        # A count that an earlier incarnation reached was acted on then.
-        left = sorted(count for count in stops if count > ops_before or not incarnation)
         task = Task(
             process=process,
             spec=self._plan.transport,
@@ -267,7 +267,8 @@ class LiveWorld:
             ops_before=ops_before,
             kernels=kernels_of(process),
             namespaces=self.machine.namespaces,
-            stops=left,
+            stops=stops_for(self._plan, process.name, incarnation, ops_before),
+            arming=self._steps.arming(process.name, incarnation, ops_before),
         )
         records = records_for(self._plan, process)
         try:
@@ -279,20 +280,25 @@ class LiveWorld:
         return life
 
     def _await_ready(self, lives: Sequence[LiveProcess]) -> None:
-        deadline_ns = self.now_ns() + READY_DEADLINE_NS
-        while any(life.state not in (IS_READY, DEAD) for life in lives):
-            if self.now_ns() >= deadline_ns:
-                late = next(life for life in lives if life.state not in (IS_READY, DEAD))
-                raise WorldError("start", pid=late.pid, detail=f"{late.name} does not get ready")
-            self._supervisor.pump(deadline_ns)
-        for life in lives:
-            if life.is_dead:
-                assert life.code is not None
-                tail = life.stderr_tail().strip().splitlines()
-                said = tail[-1] if tail else "it said nothing"
-                outcome = describe_exit(life.code)
-                detail = f"{life.name} ended ({outcome}) before it was ready: {said}"
-                raise WorldError("start", pid=life.pid, detail=detail)
+        await_ready(lives, self._supervisor, self._is_at_step, self._steps.look_ns)
+
+    def _is_at_step(self, life: LiveProcess) -> bool:
+        self._has_reached()
+        return self._steps.is_there(life)
+
+    def _let_attach(self, life: LiveProcess) -> None:
+        """Who came to a step before it was ready goes on to become ready, and starts."""
+        if life.state in (ASKED, STARTED):
+            self._await_ready([life])
+            life.start()
+
+    def _has_reached(self) -> bool:
+        """Somebody is held at a trigger, or died at one."""
+        for trigger in self._steps.newly_there(self._current()):
+            self._reached.append(trigger)
+            if self._steps.stops(trigger.process):
+                self._paused[trigger.process] = self._newest(trigger.process)
+        return bool(self._reached)
 
     def _await(
         self, done: Callable[[], bool], call: str, life: LiveProcess, poll_ns: Optional[int] = None

@@ -11,7 +11,7 @@ from sim.abc import TransportSpec
 from sim.scenario.durations import format_duration
 from sim.scenario.fault_schema import aimed, heal_key, parameters_of
 from sim.scenario.lines import Path
-from sim.scenario.models import READERS_MAX, AfterOps, Transport, Uniform, WriterProcess
+from sim.scenario.models import READERS_MAX, AfterOps, AtStep, Transport, Uniform, WriterProcess
 from sim.scenario.names import ROLES, SELECTORS, nearest, show
 from sim.scenario.problems import Collector
 from sim.scenario.tables import Process, Tables
@@ -40,7 +40,7 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
         if is_crew_known:
             _check_fault_target(table, path, crew, problems)
         if known_transport is not None and not known_transport.knows_owner:
-            if heal_key(faults.FAULTS[table.kind]) == "restart_after":
+            if getattr(table, "restart_after", None) is not None:
                 message = f"{known_transport.alias} knows no owner: nobody can take a place over"
                 problems.add((*path, "kind"), message)
     if is_crew_known:
@@ -183,11 +183,11 @@ def _check_fault_times(
     if table.every is None:
         if table.times > 1:
             problems.add((*path, "times"), f"{table.times} times, but `every` is not given")
-    elif isinstance(table.at, AfterOps):
-        problems.add((*path, "every"), "goes with a time in `at`, not with after_ops")
+    elif isinstance(table.at, (AfterOps, AtStep)):
+        problems.add((*path, "every"), "goes with a time in `at`, not with after_ops or step")
     elif "times" not in table.model_fields_set:
         problems.add((*path, "times"), "is required with `every`")
-    if isinstance(table.at, AfterOps):
+    if isinstance(table.at, (AfterOps, AtStep)):
         return
     first_ns = table.at if table.at is not None else table.every
     last_ns = first_ns + (table.every or 0) * (table.times - 1)
@@ -219,12 +219,12 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
         wanted = " or ".join(sorted(kind.roles))
         message = f"{show(table.target)} is a {role}: {table.kind} needs a {wanted}"
         problems.add((*path, "target"), message)
-    if kind.fatal and not kind.heals and candidates and table.times > 1:
+    if kind.fatal and heal_key(kind) is None and candidates and table.times > 1:
         deaths = table.times * chosen_max(table.target, len(candidates))
         if deaths > len(candidates):
             message = f"up to {deaths} deaths of {len(candidates)} processes: nobody dies twice"
             problems.add((*path, "times"), message)
-    if isinstance(table.at, AfterOps) and table.at.process is not None:
+    if isinstance(table.at, (AfterOps, AtStep)) and table.at.process is not None:
         name = table.at.process
         if name not in _everybody(crew):
             _, message, near = candidates_of(name, crew)

@@ -33,7 +33,8 @@ def heal_key(fault: Type[Fault]) -> Optional[str]:
     """The key that says when the fault is healed; None where there is nothing to heal."""
     if RESTART_FIELD in _parameters(fault):
         return _key_of(RESTART_FIELD)
-    return "heal_after" if fault.heals else None
+    heals: object = fault.heals  # of the class: one that only some of its kind have says how above
+    return "heal_after" if heals else None
 
 
 def parameters_of(fault: Type[Fault], table: BaseModel) -> Mapping[str, Any]:
@@ -59,7 +60,7 @@ def _model(alias: str, fault: Type[Fault]) -> Type[BaseModel]:
         "target": (Target, key(..., "a process (reader[1]) or reader:one, :some, :majority, :all")),
         "at": (
             Optional[At],
-            key(None, 'when: "1.5s" after all are ready, or { process, after_ops }; or `every`'),
+            key(None, 'when: "1.5s" after all are ready, { process, after_ops } or { step }'),
         ),
         "every": (
             Optional[PositiveDuration],
@@ -95,7 +96,8 @@ def _parameter(name: str, field: dataclasses.Field[Any], hint: Any) -> Tuple[Any
     doc = field.metadata.get("doc", name)
     if name.endswith("_ns"):
         shown = format_duration(default) if isinstance(default, int) else default
-        return Duration, key(shown, doc, unit="duration")
+        kind = Optional[Duration] if default is None else Duration
+        return kind, key(shown, doc, unit="duration")
     unit = "bytes" if name.endswith("_bytes") else None
     limits = {"ge": 0} if hint is int else {}
     return hint, key(default, doc, unit=unit, **limits)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from sim import faults
 from sim.errors import Problem, ScenarioError
-from sim.scenario import agreement
+from sim.scenario import agreement, step_sweep
 from sim.scenario.document import Document, read_document
 from sim.scenario.fault_schema import heal_key, parameters_of
-from sim.scenario.models import AfterOps, Bounds, ReaderWorkload, Uniform, WriterWorkload
+from sim.scenario.models import AfterOps, AtStep, Bounds, ReaderWorkload, Uniform, WriterWorkload
 from sim.scenario.names import checker_names
 from sim.scenario.plan import Expectation
 from sim.scenario.problems import Collector
@@ -23,7 +24,7 @@ from sim.scenario.scenario import (
     Sending,
     Sizes,
 )
-from sim.scenario.sweep import Run, runs_of
+from sim.scenario.sweep import RUNS_MAX, Run, runs_of
 from sim.scenario.tables import Process, Tables, checked_tables
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -45,9 +46,14 @@ def load(path: PathLike) -> Sequence[Scenario]:
         problems = Collector(document.file, document.lines, run.moved)
         tables = checked_tables(run.keys, problems)
         agreement.check_agreement(tables, problems)
+        step_sweep.check_steps(tables, problems)
         found.update(dict.fromkeys(problems.found))
         if not found:
-            scenarios.append(_scenario(tables, run, document))
+            for stepped, suffix in step_sweep.each_step(tables, run.suffix):
+                scenarios.append(_scenario(stepped, replace(run, suffix=suffix), document))
+    if len(scenarios) > RUNS_MAX:
+        message = f"makes {len(scenarios)} runs with its steps; at most {RUNS_MAX}"
+        found[Problem(document.file, document.lines.nearest(("sweep",)), "sweep", message)] = None
     if found:
         raise ScenarioError(sorted(found, key=lambda problem: problem.line or 0))
     return tuple(scenarios)
@@ -93,7 +99,7 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
         transport=agreement.transport_spec(tables.transport, readers=readers),
         transport_line=run.moved.get(kind_path, document.lines.nearest(kind_path)),
         processes=tuple(map(_process, processes)),
-        faults=tuple(_fault(i, table, crew) for i, table in enumerate(tables.faults)),
+        faults=tuple(_fault(i, tables, crew) for i in range(len(tables.faults))),
         checkers=tuple(check.alias for check in tables.checks if check) or tuple(checker_names()),
         expectations=tuple(_expectation(i, table) for i, table in enumerate(tables.expects)),
     )
@@ -122,14 +128,17 @@ def _workload(workload: Union[WriterWorkload, ReaderWorkload]) -> Union[Sending,
         interval_ns=round(NS_PER_S / workload.rate_hz) if workload.rate_hz else 0,
         deadline_ns=workload.deadline,
         on_timeout=workload.on_timeout,
+        finish=workload.finish,
     )
 
 
-def _fault(index: int, table: Any, crew: agreement.Crew) -> FaultTable:
+def _fault(index: int, tables: Tables, crew: agreement.Crew) -> FaultTable:
+    table: Any = tables.faults[index]
     kind = faults.FAULTS[table.kind]
     candidates, refusal, _ = agreement.candidates_of(table.target, crew)
     assert refusal is None
-    by_ops: Optional[AfterOps] = table.at if isinstance(table.at, AfterOps) else None
+    by_ops: Any = table.at if isinstance(table.at, (AfterOps, AtStep)) else None
+    at_step: Optional[AtStep] = table.at if isinstance(table.at, AtStep) else None
     at_ns = None if by_ops else table.at if table.at is not None else table.every
     healing = heal_key(kind)
     return FaultTable(
@@ -144,6 +153,9 @@ def _fault(index: int, table: Any, crew: agreement.Crew) -> FaultTable:
         every_ns=table.every or 0,
         times=table.times,
         heal_after_ns=getattr(table, healing) if healing else None,
+        step=at_step.step if at_step else None,
+        occurrence=at_step.occurrence if at_step else 1,
+        path=step_sweep.path_of(at_step, tables, crew, candidates[0]) if at_step else "",
     )
 
 

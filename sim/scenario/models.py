@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from sim.scenario import names
+from sim.scenario import names, steps
 from sim.scenario.durations import PATTERN, BadDuration, parse_duration
 from sim.scenario.names import OneOf
 
@@ -74,7 +74,7 @@ PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), _AS_TEXT]
 
 
 # Tags of the unions below. They appear in pydantic's locations and are dropped from ours.
-TABLE, PLAIN = "<table>", "<plain>"
+TABLE, PLAIN, STEPPED = "<table>", "<plain>", "<step>"
 _table_or_plain = Discriminator(lambda v: TABLE if isinstance(v, (dict, BaseModel)) else PLAIN)
 
 
@@ -150,6 +150,9 @@ class WriterWorkload(BaseModel):
     on_timeout: Annotated[str, OneOf("choice", lambda: ("retry", "drop", "stop"))] = key(
         "retry", "after a send timed out: try again, drop the message, or stop sending"
     )
+    finish: Annotated[str, OneOf("choice", lambda: ("end", "shutdown"))] = key(
+        "end", "after the last message: readers drain the ring, or everybody stops at once"
+    )
 
 
 class ReaderWorkload(BaseModel):
@@ -215,9 +218,45 @@ class AfterOps(BaseModel):
     after_ops: int = key(..., "operations completed, ok or fail", ge=0, le=10**9)
 
 
+def _step(value: Any) -> Any:
+    if isinstance(value, str) and value != steps.EVERY and value not in steps.NAMES:
+        raise refuse(f"unknown step {names.show(value)}", names.nearest(value, steps.NAMES))
+    return value
+
+
+Step = Annotated[
+    str,
+    BeforeValidator(_step),
+    WithJsonSchema({"type": "string", "enum": [steps.EVERY, *steps.NAMES]}),
+]
+
+
+class AtStep(BaseModel):
+    model_config = STRICT
+    process: Optional[Target] = key(None, "who comes to the step; absent: the target")
+    step: Step = key(..., 'a step of the protocol; "every": one run for each step of the path')
+    occurrence: int = key(1, "which passing of the step within one message", ge=1, le=READERS_MAX)
+    path: Optional[Annotated[str, OneOf("path", lambda: steps.PATHS)]] = key(
+        None, "the way through the protocol; absent: message, or the step's own"
+    )
+    after_ops: int = key(0, "not before so many operations are completed", ge=0, le=10**9)
+
+
+def _at_tag(value: Any) -> str:
+    if isinstance(value, AtStep):
+        return STEPPED
+    if isinstance(value, dict) and any(name in value for name in ("step", "path", "occurrence")):
+        return STEPPED
+    return TABLE if isinstance(value, (dict, BaseModel)) else PLAIN
+
+
 At = Annotated[
-    Union[Annotated[Duration, Tag(PLAIN)], Annotated[AfterOps, Tag(TABLE)]],
-    _table_or_plain,
+    Union[
+        Annotated[Duration, Tag(PLAIN)],
+        Annotated[AfterOps, Tag(TABLE)],
+        Annotated[AtStep, Tag(STEPPED)],
+    ],
+    Discriminator(_at_tag),
 ]
 
 

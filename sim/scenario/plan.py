@@ -25,11 +25,25 @@ class AfterOps:
 
 
 @dataclass(frozen=True)
+class AtStep:
+    """When `process`, having completed `after_ops` ops, comes to a step of the protocol."""
+
+    process: str
+    after_ops: int
+    path: str  # of sim/scenario/steps.py
+    step: str  # the site
+    occurrence: int  # within one message, from 1
+
+
+Place = Union[AfterOps, AtStep]  # where a process is held, or was when it died of it
+
+
+@dataclass(frozen=True)
 class Injection:
     index: int
     key: str  # "fault[0]", the table it comes from
     fault: Fault  # its target is one full process name
-    trigger: Union[AtTime, AfterOps]
+    trigger: Union[AtTime, AfterOps, AtStep]
     heal_after_ns: Optional[int]  # None: at the end of the run, or nothing to heal
 
 
@@ -41,6 +55,7 @@ class WriterWorkload:
     deadline_ns: Optional[int]  # per send, relative; None waits for ever
     on_timeout: str  # "retry" | "drop" | "stop"
     payload_seed: int
+    finish: str = "end"  # after the last message: "end" lets readers drain, "shutdown" does not
 
 
 @dataclass(frozen=True)

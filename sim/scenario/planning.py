@@ -15,9 +15,10 @@ from sim.abc import Transport
 from sim.errors import Problem, ScenarioError
 from sim.history.history import Allowance, FaultHeader, Header, ProcessHeader
 from sim.scenario import agreement
-from sim.scenario.fault_schema import aimed
+from sim.scenario.fault_schema import aimed, heal_key
 from sim.scenario.plan import (
     AfterOps,
+    AtStep,
     AtTime,
     Expectation,
     Injection,
@@ -136,6 +137,7 @@ def _workload(scenario: Scenario, seed: int, name: str, said: Any) -> Any:
         deadline_ns=said.deadline_ns,
         on_timeout=said.on_timeout,
         payload_seed=Dice(seed, scenario.name, f"{name} payload").below(2**53),
+        finish=said.finish,
     )
 
 
@@ -154,7 +156,7 @@ def _injections(scenario: Scenario, seed: int) -> Sequence[Injection]:
         alive = list(table.candidates)
         for time in range(table.times):
             targets = _chosen(dice, table.selector, alive)
-            if table.kind.fatal and not table.kind.heals:
+            if table.kind.fatal and heal_key(table.kind) is None:
                 alive = [name for name in alive if name not in targets]
             for target in targets:
                 found.append(_injection(table, target, time))
@@ -168,7 +170,11 @@ def _injection(table: FaultTable, target: str, time: int) -> Dict[str, Any]:
         trigger = AtTime(table.at_ns + time * table.every_ns)
     else:
         assert table.after_ops is not None
-        trigger = AfterOps(table.after_process or target, table.after_ops)
+        process = table.after_process or target
+        if table.step is None:
+            trigger = AfterOps(process, table.after_ops)
+        else:
+            trigger = AtStep(process, table.after_ops, table.path, table.step, table.occurrence)
     return {
         "key": table.key,
         "fault": aimed(table.kind, target, table.parameters),

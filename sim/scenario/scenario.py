@@ -24,6 +24,7 @@ class Sending:
     interval_ns: int
     deadline_ns: Optional[int]
     on_timeout: str
+    finish: str = "end"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class FaultTable:
     every_ns: int
     times: int
     heal_after_ns: Optional[int]
+    step: Optional[str] = None  # a site; with `path`, and after `after_ops`
+    occurrence: int = 1
+    path: str = ""
 
 
 @dataclass(frozen=True)

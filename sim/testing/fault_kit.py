@@ -16,6 +16,7 @@ from sim.nemesis import run_plan
 from sim.scenario.fault_schema import fault_models
 from sim.scenario.plan import (
     AfterOps,
+    AtStep,
     AtTime,
     Injection,
     Plan,
@@ -23,6 +24,7 @@ from sim.scenario.plan import (
     ReaderWorkload,
     WriterWorkload,
 )
+from sim.scenario.steps import MESSAGE
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -172,6 +174,9 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
     trigger: Any = AfterOps(fault.target, OPS_BEFORE)
     if hasattr(fault, "prepare"):
         trigger = AtTime(0)
+    elif hasattr(fault, "step_action"):
+        does = "send.commit" if fault.target == "writer" else "receive.release"
+        trigger = AtStep(fault.target, OPS_BEFORE, MESSAGE, f"cursor.{does}", 1)
     injected: Any = watched
     injections = [Injection(0, "fault[0]", injected, trigger, 20 * MS if fault.heals else None)]
     header = Header(
