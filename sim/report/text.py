@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from rich.text import Text
 
 from sim.errors import ExitStatus
+from sim.history.op import INJECT
 from sim.verdict import RunResult
 
 NAME_WIDTH_MAX = 60  # a longer name pushes its own line out, not everybody's
@@ -65,7 +66,28 @@ def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) ->
         more = ", ..." if len(names) > NAMES_MAX else ""
         named = ", ".join(names[:NAMES_MAX]) + more
         line.append(f"\n  skipped {len(names)} ({named}): {reason}", style="yellow")
+    reached = steps(results)
+    if reached:
+        missed = sorted({step for step, is_there in reached if not is_there})
+        line.append(f"\n  steps covered: {sum(there for _, there in reached)} of {len(reached)}")
+        line.append(f"; never come to: {', '.join(missed)}" if missed else "", style="bold red")
     return line
+
+
+def steps(results: Sequence[RunResult]) -> Sequence[Tuple[str, bool]]:
+    """Each step at which a run meant something to happen, and whether it did, there and nowhere
+    else."""
+    found: List[Tuple[str, bool]] = []
+    for result in results:
+        for fault in result.faults:
+            for each in fault.evidence:
+                said = each.get("evidence", {})
+                if each.get("f") == INJECT and "step" in said:
+                    name = f"{fault.target} {said['step']}"
+                    occurrence = said.get("occurrence", 1)
+                    name += f" ({occurrence})" if occurrence > 1 else ""
+                    found.append((name, fault.fired and bool(said["is_there"])))
+    return found
 
 
 def duration(duration_ns: int) -> str:
