@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import select
 import signal
 from typing import Any, ClassVar, Optional
 
@@ -92,6 +93,29 @@ class _Silent(_AtThird):
             signal.pause()
         position: int = self._end.send(payload, deadline_ns)
         return position
+
+
+def _lose_a_signal(end: _AtThird) -> None:
+    """As it happens between the last look at signals and the sleep in a wait: it comes, and no
+    handler runs. Then the writer is stuck there until another one comes."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write)
+    signal.sigtimedwait([signal.SIGUSR2], 60)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
+    select.select([read], [], [], 60)
+
+
+class LosesItsFirstSignal(CursorRing):
+    """The writer's third send waits for the runner's SIGUSR2, and lets it pass unheard."""
+
+    def writer(
+        self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
+    ) -> WriterEnd:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        made = super().writer(spec, regions, wait=wait, recorder=recorder)
+        end: Any = _AtThird(made, _lose_a_signal)
+        return end
 
 
 @dataclasses.dataclass(frozen=True)
