@@ -95,6 +95,8 @@ EXPECTED = [
     Expected("test_*::*", "the tests run without the source tree", has_no_source_tree),
     Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),
     # What the user may not do.
+    Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
+    Expected("test_litter_*.py::*", "cannot freeze: *", is_unprivileged),
     Expected("test_doctor.py::*", "this host permits no mount namespace", is_unprivileged),
     Expected("test_fault_*.py::*", "this host cannot *", is_unprivileged),
 ]
