@@ -146,6 +146,10 @@ class Machine(Protocol):
 
     def write_word(self, name: str, value: int) -> None: ...
 
+    def replace_region(self, name: str, value: int) -> Mapping[str, Any]:
+        """Under the region's name stands another one from now on, the same but for this word; who
+        is attached keeps the old one. Both inodes."""
+
     def limit_shm(self, size_bytes: int) -> None:
         """Before anybody is started: /dev/shm is so small for everybody, and the run's own."""
 

@@ -81,6 +81,7 @@ EXPECTED = [
     # Nothing is compiled: the commands that need it are tested by test_pure_runs.py.
     Expected("test_fault_live.py::*", TAKEOVER, is_pure),
     Expected("test_fault_conformance.py::*", TAKEOVER, is_pure),
+    Expected("test_fault_surroundings.py::*", TAKEOVER, is_pure),
     Expected("test_fault_conformance.py::*", GATE, is_pure),
     Expected("test_cli_run.py::*", "kernels: pure*", is_pure),
     Expected("test_public_face.py::*", "kernels: pure*", is_pure),

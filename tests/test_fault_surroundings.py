@@ -12,7 +12,10 @@ from typing import Any, Iterator, List
 import pytest
 from live_ends import WITHIN_S, await_gone, with_our_path
 from live_plans import MS, SECOND, closed, exits, healed, injected, injection, plan, positions
+from ring_regions import TAKEOVER
 
+from cy_kernels.choice import PURE, kernels
+from cy_kernels.owner import owner_word
 from sim.abc import Capability, TransportSpec
 from sim.errors import WorldError
 from sim.faults.corrupt_word import CorruptWord
@@ -24,6 +27,7 @@ from sim.faults.never_attach import NeverAttach
 from sim.faults.oversubscribe import Oversubscribe
 from sim.faults.signal_storm import SignalStorm
 from sim.faults.small_shm import SmallShm
+from sim.faults.stale_region import StaleRegion
 from sim.history.history import History
 from sim.history.op import EXIT
 from sim.live import cgroup
@@ -105,6 +109,41 @@ def test_who_comes_to_a_region_of_another_version_is_refused_with_both(superviso
     assert exits(history)["reader[1]"] == ["1"]
     stderr = said_at_exit(history, "reader[1]", "stderr")
     assert "layout version is 99, this build has 1" in stderr
+
+
+def stale(word: str, value: int) -> Plan:
+    """The region that reader[1] finds is a copy of the ring after five sends, but for a word."""
+    fault = StaleRegion("reader[1]", word=word, value=value)
+    return plan(
+        deadline_ns=200 * MS,
+        on_timeout="stop",
+        injections=[injection(fault, AfterOps("writer", 5))],
+    )
+
+
+def test_who_finds_a_stale_region_of_another_geometry_is_refused_with_both_values(supervisor):
+    history, _ = run_plan(stale("slots", 16), supervisor)
+    assert exits(history)["reader[1]"] == ["1"]
+    said = said_at_exit(history, "reader[1]", "stderr")
+    assert "slots is 16 in the region, asked for 8" in said
+
+
+def test_a_place_in_a_stale_region_is_not_taken_from_a_live_owner(supervisor):
+    history, _ = run_plan(stale("reader[1].owner", owner_word(os.getpid())), supervisor)
+    assert exits(history)["reader[1]"] == ["1"]
+    assert f"owned by pid {os.getpid()}" in said_at_exit(history, "reader[1]", "stderr")
+
+
+@pytest.mark.skipif(kernels().kind == PURE, reason=TAKEOVER)
+def test_a_place_in_a_stale_region_is_taken_over_from_a_dead_owner(supervisor):
+    """It then has what was in the stale region, and nobody sends more there."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    owner = owner_word(gone.pid)
+    gone.wait()
+    history, _ = run_plan(stale("reader[1].owner", owner), supervisor)
+    assert positions(history, "reader[1]") == list(range(5))
+    assert closed(history, "reader[1]")[-1].outcome == "timeout"
+    assert "rank 1 (never attached)" in said_at_exit(history, "writer", "gave_up")
 
 
 def test_a_fault_on_who_has_not_come_does_not_fire(supervisor):

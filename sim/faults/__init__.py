@@ -19,6 +19,7 @@ from sim.faults.restart import Restart
 from sim.faults.signal_storm import SignalStorm
 from sim.faults.slow import Slow
 from sim.faults.small_shm import SmallShm
+from sim.faults.stale_region import StaleRegion
 from sim.faults.stall import Stall
 from sim.faults.stop_at_step import StopAtStep
 from sim.faults.truncate_region import TruncateRegion
@@ -39,6 +40,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     TruncateRegion.alias: TruncateRegion,
     CorruptWord.alias: CorruptWord,
     SmallShm.alias: SmallShm,
+    StaleRegion.alias: StaleRegion,
     LateAttach.alias: LateAttach,
     NeverAttach.alias: NeverAttach,
     CrashAtStep.alias: CrashAtStep,

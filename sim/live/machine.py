@@ -181,6 +181,12 @@ class LiveMachine:
         word = self._word(name)
         self._regions.write_main(word.offset, word.size_bytes, value)
 
+    def replace_region(self, name: str, value: int) -> Mapping[str, Any]:
+        word = self._word(name)
+        with _as_world_error("replace", "the region"):
+            before, after = self._regions.replace_main(word.offset, word.size_bytes, value)
+        return {"before_inode": before, "after_inode": after}
+
     def _word(self, name: str) -> Word:
         try:
             return find_word(self._spec, name)

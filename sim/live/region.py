@@ -15,7 +15,7 @@ import re
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import Dict, NamedTuple, Optional, Protocol, Sequence
+from typing import Dict, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import posix_ipc
 
@@ -162,12 +162,22 @@ class LiveRegions:
 
     def write_main(self, offset: int, size_bytes: int, value: int) -> None:
         self.read_main(offset, size_bytes)  # writing past the end would make it longer
-        try:
-            written = value.to_bytes(size_bytes, sys.byteorder)
-        except OverflowError:
-            detail = f"{value} does not fit a word of {size_bytes} bytes"
-            raise WorldError("pwrite", detail=detail) from None
+        written = _word(value, size_bytes)
         os.pwrite(self._mapped[self.main_name()].fd, written, offset)
+
+    def replace_main(self, offset: int, size_bytes: int, value: int) -> Tuple[int, int]:
+        """Another region of this name, the same but for one word; who has the old one mapped keeps
+        it. The inodes of both."""
+        name = self.unlink_main()
+        old = self._mapped[name].fd
+        fd = self._shm.open(name, is_new=True)
+        try:
+            written = bytearray(os.pread(old, os.fstat(old).st_size, 0))
+            written[offset : offset + size_bytes] = _word(value, size_bytes)
+            os.pwrite(fd, written, 0)
+            return os.fstat(old).st_ino, os.fstat(fd).st_ino
+        finally:
+            os.close(fd)
 
     def is_whole(self) -> bool:
         """False: a region was cut, and reading our mapping of it would be a SIGBUS."""
@@ -188,6 +198,14 @@ class LiveRegions:
                 self._shm.unlink(name)
             except NOT_THERE:
                 pass
+
+
+def _word(value: int, size_bytes: int) -> bytes:
+    try:
+        return value.to_bytes(size_bytes, sys.byteorder)
+    except OverflowError:
+        detail = f"{value} does not fit a word of {size_bytes} bytes"
+        raise WorldError("pwrite", detail=detail) from None
 
 
 def names_with(prefix: str) -> Sequence[str]:

@@ -60,7 +60,12 @@ def find_word(spec: TransportSpec, name: str) -> Word:
 def names(spec: TransportSpec) -> list[str]:
     """For people: indices stand for themselves."""
     of_slots = {
-        CURSOR_RING: ["slot[i].sequence", "slot[i].length", "reader[i].position"],
+        CURSOR_RING: [
+            "slot[i].sequence",
+            "slot[i].length",
+            "reader[i].position",
+            "reader[i].owner",
+        ],
         FLAG_RING: ["slot[i].written", "slot[i].read[rank]"],
     }
     return [*HEADER, *of_slots.get(spec.kind, [])]
