@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_ends import WITHIN_S, with_our_path
 from live_plans import plan
 

@@ -11,9 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_ends import WITHIN_S, with_our_path
 
 from sim.live.cgroup import FREEZER, lack

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Iterator, List, NamedTuple
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_ends import WITHIN_S, await_gone, with_our_path
 from live_plans import SECOND, plan
 

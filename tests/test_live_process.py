@@ -9,9 +9,6 @@ import subprocess
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
-
-pytest.importorskip("cy_kernels.ring")
-
 from live_plans import MS, injected, injection, plan
 
 from sim.faults.slow import Slow

@@ -1,0 +1,101 @@
+"""Runs the tests as an unprivileged container would: not as root, with a /dev/shm of 64 MiB.
+
+    unprivileged.py [arguments for pytest]
+
+Root becomes `nobody` in a mount namespace of its own, in which the folders that are needed can be
+reached (a root's home is closed to others, and often its Python is there). Who isn't root stays
+who he is, and gets the small /dev/shm where the host lets him.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Dict, List
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+NOBODY = 65534
+SMALL_SHM = "mount -t tmpfs -o size=64m,mode=1777 tmpfs /dev/shm"
+# pytest itself is started by name, as `make test` does it: `-m` would put the checkout first.
+PYTEST = Path(sys.executable).with_name("pytest")
+
+
+def main() -> int:
+    scratch = Path(tempfile.mkdtemp(prefix="unprivileged-"))
+    try:
+        for name in ("home", "tmp"):
+            (scratch / name).mkdir()
+        command = [str(PYTEST), "-p", "no:cacheprovider", *sys.argv[1:]]
+        if os.geteuid() == 0:
+            command = as_nobody(command, scratch)
+        else:
+            command = with_a_small_shm(command)
+        return subprocess.run(command, cwd=CHECKOUT, env=environment(scratch)).returncode
+    finally:
+        shutil.rmtree(scratch)
+
+
+def environment(scratch: Path) -> Dict[str, str]:
+    """Of somebody who owns nothing but two folders, and may read the checkout all the same."""
+    return {
+        **os.environ,
+        "HOME": str(scratch / "home"),
+        "TMPDIR": str(scratch / "tmp"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "tmp" / "hypothesis"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+
+
+def as_nobody(command: List[str], scratch: Path) -> List[str]:
+    for path in (scratch, *scratch.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    script = " && ".join([SMALL_SHM, *opened(scratch), 'exec "$@"'])
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *become, *command]
+
+
+def opened(scratch: Path) -> List[str]:
+    """Shell commands: over each closed folder comes an open one, with only what is needed."""
+    needed = {Path(sys.base_prefix), Path(sys.prefix), CHECKOUT}
+    closed: Dict[Path, List[Path]] = {}
+    for path in needed:
+        for ancestor in path.parents:
+            if not ancestor.stat().st_mode & 0o001:
+                closed.setdefault(ancestor, []).append(path)
+    commands = []
+    for number, (folder, paths) in enumerate(sorted(closed.items())):
+        kept = [(path, scratch / f"kept{number}.{at}") for at, path in enumerate(paths)]
+        commands += [f"mkdir {keep} && mount --bind {quoted(path)} {keep}" for path, keep in kept]
+        commands.append(f"mount -t tmpfs -o mode=755 tmpfs {quoted(folder)}")
+        commands += [
+            f"mkdir -p {quoted(path)} && mount --bind {keep} {quoted(path)}" for path, keep in kept
+        ]
+    return commands
+
+
+def quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def with_a_small_shm(command: List[str]) -> List[str]:
+    """Whose id stays the same: root only as long as it takes to mount."""
+    ids = [f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"]
+    outer = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    script = f'{SMALL_SHM} && exec unshare --user {" ".join(ids)} "$@"'
+    wrapped = [*outer, script, "sh"]
+    if subprocess.run([*wrapped, "true"], stderr=subprocess.DEVNULL).returncode == 0:
+        return [*wrapped, *command]
+    print("no namespace of our own here: /dev/shm stays as it is", file=sys.stderr)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())
