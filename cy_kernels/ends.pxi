@@ -1,5 +1,9 @@
 # What every writing and every reading end does, whatever its ring.
 
+cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.memoryview cimport PyMemoryView_FromObject
+
 cdef class _Writer:
     """One open writing side. Not for use from two threads at once."""
 
@@ -84,6 +88,7 @@ cdef class _Writer:
 
     def close(self):
         """Give up the writer's place and let go of the region. A second call is a no-op."""
+        face_leave(&self.face)
         if self.face.is_open:
             begin_message()
             self.detach()
@@ -91,6 +96,7 @@ cdef class _Writer:
 
     def abandon(self):
         """Let go of the region and leave shared state as a crash would."""
+        face_leave(&self.face)
         face_close(&self.face)
 
     @property
@@ -100,15 +106,15 @@ cdef class _Writer:
 
     @property
     def slots(self):
-        return self.face.header.slots if self.face.is_open else None
+        return self.face.shape.slots if self.face.is_open else None
 
     @property
     def slot_bytes(self):
-        return self.face.header.slot_bytes if self.face.is_open else None
+        return self.face.shape.slot_bytes if self.face.is_open else None
 
     @property
     def readers(self):
-        return self.face.header.readers if self.face.is_open else None
+        return self.face.shape.readers if self.face.is_open else None
 
 
 cdef class _Reader:
@@ -201,6 +207,7 @@ cdef class _Reader:
 
     def close(self):
         """Leave: the writer no longer waits for us. A second call is a no-op."""
+        face_leave(&self.face)
         if self.face.is_open:
             begin_message()
             self.detach()
@@ -208,6 +215,7 @@ cdef class _Reader:
 
     def abandon(self):
         """Let go of the region and leave shared state as a crash would."""
+        face_leave(&self.face)
         face_close(&self.face)
 
     @property
@@ -217,17 +225,40 @@ cdef class _Reader:
 
     @property
     def slots(self):
-        return self.face.header.slots if self.face.is_open else None
+        return self.face.shape.slots if self.face.is_open else None
 
     @property
     def slot_bytes(self):
-        return self.face.header.slot_bytes if self.face.is_open else None
+        return self.face.shape.slot_bytes if self.face.is_open else None
 
     @property
     def readers(self):
-        return self.face.header.readers if self.face.is_open else None
+        return self.face.shape.readers if self.face.is_open else None
 
 
+cdef class _Message:
+    """The bytes of one message in place, and a hold on the region for as long as anybody looks."""
+
+    cdef Py_buffer region
+    cdef const u8* start
+    cdef u32 size
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, <void*>self.start, self.size, True, flags)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.region)
+
+
+cdef object held_message(_Reader reader, u32 size):
+    cdef _Message message = _Message.__new__(_Message)
+    PyObject_GetBuffer(<object>reader.face.region.obj, &message.region, PyBUF_SIMPLE)
+    message.start = reader.message()
+    message.size = size
+    return PyMemoryView_FromObject(message)
+
+
+@cython.auto_pickle(False)
 cdef class _HeldSlot:
     """The with-block around one message: `with reader.receiving() as view`."""
 
@@ -236,26 +267,40 @@ cdef class _HeldSlot:
     cdef object view
     cdef u32 size
 
-    def __init__(self, _Reader reader, i64 deadline_ns):
+    def __init__(self, _Reader reader not None, i64 deadline_ns):
+        if self.reader is not None:
+            raise RingError("a with-block has one reader")
         self.reader = reader
         self.deadline_ns = deadline_ns
 
     def __enter__(self):
         cdef _Reader reader = self.reader
+        if reader is None:
+            raise RingError("no reader to receive with")
         face_enter(&reader.face)
         try:
             reader.begin(self.deadline_ns)
             self.size = reader.message_size()
-            self.view = PyMemoryView_FromMemory(<char*>reader.message(), self.size, PyBUF_READ)
+            self.view = held_message(reader, self.size)
         except BaseException:
             reader.face.is_busy = False
             raise
+        reader.face.holds_slot = True
         return self.view
 
     def __exit__(self, kind, error, traceback):
         cdef _Reader reader = self.reader
         cdef u64 checksum = 0
-        self.view.release()  # BufferError if somebody still looks at the slot: it stays held
+        view, self.view = self.view, None
+        if view is None:
+            raise RingError("no message is held")
+        try:
+            view.release()  # BufferError if somebody still looks at the slot: it stays held
+        except BaseException:
+            self.view = view
+            raise
+        if not reader.face.is_open:  # closed in the block: there is nothing left to release
+            return False
         if reader.face.recorder != NULL:
             checksum = checksum_bytes(reader.message(), self.size)
         if kind is None:
@@ -268,5 +313,6 @@ cdef class _HeldSlot:
             reader.step_over()
         else:
             reader.release()
+        reader.face.holds_slot = False
         reader.face.is_busy = False
         return False

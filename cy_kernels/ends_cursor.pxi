@@ -10,8 +10,8 @@ cdef u64 cursor_stride(u64 slot_bytes) noexcept:
 
 def cursor_region_bytes(*, slots, slot_bytes, readers):
     """Bytes of a region: header page, reader lines, slots. Raises ValueError out of bounds."""
-    checked_geometry(slots, slot_bytes, readers, 0)
-    return HEADER_PAGE + READER_LINES_BYTES + slots * cursor_stride(slot_bytes)
+    g = checked_geometry(slots, slot_bytes, readers, 0)
+    return HEADER_PAGE + READER_LINES_BYTES + g["slots"] * cursor_stride(g["slot_bytes"])
 
 
 def cursor_format(buffer, *, slots, slot_bytes, readers):
@@ -23,16 +23,18 @@ def cursor_format(buffer, *, slots, slot_bytes, readers):
 cdef int cursor_open(
     Face* face, CursorRing* ring, object buffer, object geometry, str wait, object recorder
 ) except -1:
-    face_open(face, buffer, KIND_CURSOR, geometry, wait, NO_MUTANT, recorder)
+    cdef u64 me = owner_word(os.getpid())
+    face_open(
+        face, buffer, KIND_CURSOR, cursor_region_bytes, geometry, wait, NO_MUTANT, recorder)
     memset(ring, 0, sizeof(CursorRing))
     ring.header = face.header
     ring.lines = <ReaderLine*>(<u8*>face.region.buf + HEADER_PAGE)
     ring.slots_base = <u8*>face.region.buf + HEADER_PAGE + READER_LINES_BYTES
-    ring.slots = face.header.slots
-    ring.slot_bytes = face.header.slot_bytes
+    ring.slots = face.shape.slots
+    ring.slot_bytes = face.shape.slot_bytes
     ring.stride = cursor_stride(ring.slot_bytes)
-    ring.readers = face.header.readers
-    ring.me = owner_word(os.getpid())
+    ring.readers = face.shape.readers
+    ring.me = me
     return 0
 
 
@@ -53,7 +55,6 @@ cdef class CursorWriter(_Writer):
                  evict_dead=False):
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
-        face_close(&self.face)
         cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
         self.wait = wait
         self.evicts = evict_dead
@@ -68,6 +69,7 @@ cdef class CursorWriter(_Writer):
         except BaseException:
             face_close(&self.face)
             raise
+        self.face.is_busy = False
 
     cdef int poll(self) noexcept:
         return cursor_poll_writable(&self.face.ops, &self.ring)
@@ -141,9 +143,7 @@ cdef class CursorReader(_Reader):
     def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park", recorder=None):
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
-        if not 0 <= rank < readers:
-            raise ValueError(f"rank must be 0 to {readers - 1}, not {rank}")
-        face_close(&self.face)
+        rank = checked_rank(rank, geometry)
         cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
         self.wait = wait
         self.rank = rank
@@ -161,6 +161,7 @@ cdef class CursorReader(_Reader):
         except BaseException:
             face_close(&self.face)
             raise
+        self.face.is_busy = False
 
     cdef int poll(self) noexcept:
         return cursor_poll_readable(&self.face.ops, &self.ring)
@@ -205,19 +206,20 @@ def cursor_describe(buffer):
     cdef RegionHeader* header
     cdef ReaderLine* lines
     cdef u32 rank
+    cdef Shape shape
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
-        check_region(&view, KIND_CURSOR, {})
+        check_region(&view, KIND_CURSOR, cursor_region_bytes, {}, &shape)
         header = <RegionHeader*>view.buf
         lines = <ReaderLine*>(<u8*>view.buf + HEADER_PAGE)
-        state = describe_header(header)
+        state = describe_header(header, KIND_CURSOR, &shape)
         state["writer"] = describe_place(
             header.writer_owner, header.writer_position, header.writer_heartbeat_ns,
             header.takeovers)
         state["reader"] = [
             describe_place(lines[rank].owner, lines[rank].position, lines[rank].heartbeat_ns,
                            lines[rank].takeovers)
-            for rank in range(header.readers)
+            for rank in range(shape.readers)
         ]
         return state
     finally:

@@ -2,8 +2,8 @@
 
 def flag_region_bytes(*, slots, slot_bytes, readers):
     """Bytes of a region: header page, chunks, metadata. Raises ValueError for impossible values."""
-    checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
-    return HEADER_PAGE + slots * slot_bytes + slots * (1 + readers)
+    g = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
+    return HEADER_PAGE + g["slots"] * g["slot_bytes"] + g["slots"] * (1 + g["readers"])
 
 
 def flag_format(buffer, *, slots, slot_bytes, readers):
@@ -26,13 +26,13 @@ cdef int flag_open(
         if order != "fenced":
             raise ValueError("mutants act on the fenced order")
         chosen = 1 + MUTANTS.index(mutant)
-    face_open(face, buffer, KIND_FLAG, geometry, wait, chosen, recorder)
+    face_open(face, buffer, KIND_FLAG, flag_region_bytes, geometry, wait, chosen, recorder)
     memset(ring, 0, sizeof(FlagRing))
     ring.header = face.header
     ring.chunks = <u8*>face.region.buf + HEADER_PAGE
-    ring.slots = face.header.slots
-    ring.chunk_bytes = face.header.slot_bytes
-    ring.readers = face.header.readers
+    ring.slots = face.shape.slots
+    ring.chunk_bytes = face.shape.slot_bytes
+    ring.readers = face.shape.readers
     ring.metadata = ring.chunks + ring.slots * ring.chunk_bytes
     ring.is_fenced = order == "fenced"
     return 0
@@ -44,10 +44,10 @@ cdef class FlagWriter(_Writer):
     def __init__(self, buffer, *, slots, slot_bytes, readers, str wait="park", str order="fenced",
                  mutant=None, recorder=None):
         geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
-        face_close(&self.face)
         flag_open(&self.face, &self.ring, buffer, geometry, wait, order, mutant, recorder)
         self.wait = wait
         self.largest = self.ring.chunk_bytes - FLAG_MESSAGE_HEADER
+        self.face.is_busy = False
 
     cdef int poll(self) noexcept:
         return flag_poll_writable(&self.face.ops, &self.ring)
@@ -84,13 +84,12 @@ cdef class FlagReader(_Reader):
     def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park",
                  str order="fenced", mutant=None, recorder=None):
         geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
-        if not 0 <= rank < readers:
-            raise ValueError(f"rank must be 0 to {readers - 1}, not {rank}")
-        face_close(&self.face)
+        rank = checked_rank(rank, geometry)
         flag_open(&self.face, &self.ring, buffer, geometry, wait, order, mutant, recorder)
         self.wait = wait
         self.rank = rank
         self.ring.rank = rank
+        self.face.is_busy = False
 
     cdef int poll(self) noexcept:
         return flag_poll_readable(&self.face.ops, &self.ring)
@@ -139,15 +138,16 @@ def flag_describe(buffer):
     cdef RegionHeader* header
     cdef u8* flags
     cdef u64 slot
+    cdef Shape shape
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
-        check_region(&view, KIND_FLAG, {})
+        check_region(&view, KIND_FLAG, flag_region_bytes, {}, &shape)
         header = <RegionHeader*>view.buf
-        flags = <u8*>view.buf + HEADER_PAGE + header.slots * header.slot_bytes
-        state = describe_header(header)
+        flags = <u8*>view.buf + HEADER_PAGE + shape.slots * shape.slot_bytes
+        state = describe_header(header, KIND_FLAG, &shape)
         state["slot_flags"] = [
-            [flags[slot * (1 + header.readers) + i] for i in range(1 + header.readers)]
-            for slot in range(header.slots)
+            [flags[slot * (1 + shape.readers) + i] for i in range(1 + shape.readers)]
+            for slot in range(shape.slots)
         ]
         return state
     finally:

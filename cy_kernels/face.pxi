@@ -4,10 +4,10 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport INT64_MAX, UINT32_MAX
 from libc.string cimport memset
 
+import operator
 import os
 
 from cy_kernels.errors import (
@@ -28,7 +28,11 @@ cdef extern from *:
     #define SB_REGION_MAGIC 0x004445424e495053u  /* the bytes "SPINBED", little-endian */
     """
     const u64 REGION_MAGIC "SB_REGION_MAGIC"
-    const char PyBUF_READ
+
+cdef struct Shape:
+    u64 slots
+    u64 slot_bytes
+    u32 readers
 
 cdef struct Face:
     Py_buffer region
@@ -36,37 +40,48 @@ cdef struct Face:
     Ops ops
     RegionHeader* header
     RecorderHeader* recorder
+    u64 records  # that fit in the recorder
+    Shape shape  # our own copy: anybody may write over the one in the region
     int strategy
+    bint is_begun  # opened, or an attempt at it: there is no second one
     bint is_open
-    bint is_busy  # inside an operation, or holding a slot
+    bint is_busy  # being opened, inside an operation, or holding a slot
+    bint holds_slot
 
 _KIND_NAMES = {KIND_FLAG: "flag_ring", KIND_CURSOR: "cursor_ring"}
+_SHUTDOWN_NAMES = {OPEN: "open", ENDED_STATE: "ended", CLOSED_STATE: "closed"}
 
 
 cdef int face_open(
-    Face* face, object buffer, u32 kind, object geometry, str wait, int mutant, object recorder
+    Face* face, object buffer, u32 kind, object region_bytes, object geometry, str wait, int mutant,
+    object recorder
 ) except -1:
-    """Check the region against what was asked for, then hold it."""
+    """Check the region against what was asked for, then hold it. Until the caller has set is_busy
+    to False again, nobody else can close what it is at work in."""
+    if face.is_begun:
+        raise RingError("an end is opened once: make another one")
     if wait not in STRATEGIES:
         raise ValueError(f"wait strategy {wait!r} is not one of {', '.join(STRATEGIES)}")
-    memset(face, 0, sizeof(Face))
+    face.is_begun = True
     face.strategy = STRATEGIES.index(wait)
     face.ops.mutant = mutant
     PyObject_GetBuffer(buffer, &face.region, PyBUF_WRITABLE)
     try:
-        check_region(&face.region, kind, geometry)
+        check_region(&face.region, kind, region_bytes, geometry, &face.shape)
         if recorder is not None:
             PyObject_GetBuffer(recorder, &face.recording, PyBUF_WRITABLE)
-            face.recorder = <RecorderHeader*>face.recording.buf
-            if (face.recording.len < <Py_ssize_t>sizeof(RecorderHeader)
-                    or face.recorder.magic != RECORDER_MAGIC):
+            try:
+                face.records = recorder_capacity(&face.recording)
+            except ValueError as error:
                 PyBuffer_Release(&face.recording)
-                raise ValueError("recorder: the buffer was not made by format_recorder")
+                raise ValueError(f"recorder: {error}") from None
+            face.recorder = <RecorderHeader*>face.recording.buf
     except BaseException:
         PyBuffer_Release(&face.region)
         raise
     face.header = <RegionHeader*>face.region.buf
     face.is_open = True
+    face.is_busy = True
     return 0
 
 
@@ -97,6 +112,13 @@ cdef void face_close(Face* face) noexcept:
         PyBuffer_Release(&face.recording)
 
 
+# Before an end lets go of its region on somebody's request.
+cdef int face_leave(Face* face) except -1:
+    if face.is_open and face.is_busy and not face.holds_slot:
+        raise RingError("an operation of this end is not over: close it afterwards")
+    return 0
+
+
 cdef int face_enter(Face* face) except -1:
     if not face.is_open:
         raise ValueError("operation on a closed end")
@@ -107,7 +129,11 @@ cdef int face_enter(Face* face) except -1:
     return 0
 
 
-cdef int check_region(Py_buffer* view, u32 kind, object geometry) except -1:
+cdef int check_region(
+    Py_buffer* view, u32 kind, object region_bytes, object geometry, Shape* shape
+) except -1:
+    """Is this a whole region of that kind and geometry (any, if empty)? Its shape, read once: other
+    processes can write the header, so nothing that is an address may come from it afterwards."""
     cdef RegionHeader* header = <RegionHeader*>view.buf
     if <size_t>view.buf % LINE_BYTES:
         raise ValueError("the region must begin at a multiple of 64 bytes")
@@ -127,13 +153,24 @@ cdef int check_region(Py_buffer* view, u32 kind, object geometry) except -1:
     for name, asked in geometry.items():
         if found[name] != asked:
             raise RingMismatch(f"{name} is {found[name]} in the region, asked for {asked}")
-    if <u64>view.len < header.region_bytes:
-        raise RingMismatch(f"the mapping has {view.len} bytes, the region {header.region_bytes}")
+    try:
+        needed = region_bytes(**found)
+    except ValueError as error:
+        raise RingMismatch(f"no region can be like this one: {error}") from None
+    claimed = header.region_bytes
+    if claimed != needed:
+        raise RingMismatch(f"region_bytes is {claimed} in the region, its geometry needs {needed}")
+    if view.len < needed:
+        raise RingMismatch(f"the mapping has {view.len} bytes, the region {needed}")
+    shape.slots = found["slots"]
+    shape.slot_bytes = found["slot_bytes"]
+    shape.readers = found["readers"]
     return 0
 
 
 cdef object checked_geometry(object slots, object slot_bytes, object readers, int overhead):
     """The geometry as a dict. Raises ValueError naming the value and its bounds."""
+    geometry = {}
     for name, value, low, high in (
         ("slots", slots, 1, SLOTS_MAX),
         ("slot_bytes", slot_bytes, overhead + 1, 1 << 30),
@@ -141,9 +178,21 @@ cdef object checked_geometry(object slots, object slot_bytes, object readers, in
     ):
         if not isinstance(value, int) or isinstance(value, bool):
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-        if not low <= value <= high:
-            raise ValueError(f"{name} must be {low} to {high}, not {value}")
-    return {"slots": slots, "slot_bytes": slot_bytes, "readers": readers}
+        geometry[name] = _exact_int(value)
+        if not low <= geometry[name] <= high:
+            raise ValueError(f"{name} must be {low} to {high}, not {geometry[name]}")
+    return geometry
+
+
+cdef object checked_rank(object rank, object geometry):
+    exact = _exact_int(operator.index(rank))
+    if not 0 <= exact < geometry["readers"]:
+        raise ValueError(f"rank must be 0 to {geometry['readers'] - 1}, not {exact}")
+    return exact
+
+
+# Never an object whose comparisons are its own: a bound that it passes must be one that it keeps.
+_exact_int = int.__index__
 
 
 cdef int format_header(object buffer, u32 kind, object geometry, u64 region_bytes) except -1:
@@ -195,7 +244,8 @@ cdef inline void note(
     Face* face, int type, int function, int outcome, u64 position, u32 size, u64 checksum
 ) noexcept:
     if face.recorder != NULL:
-        append_record(face.recorder, type, function, outcome, position, size, checksum)
+        append_record(
+            face.recorder, face.records, type, function, outcome, position, size, checksum)
 
 
 cdef int outcome_of(int reason) noexcept:
@@ -226,14 +276,15 @@ cdef object error_of(int reason, u64 position, str waiting_for):
     return RingFenced(f"message {position}: a successor took over this writer's place")
 
 
-cdef object describe_header(RegionHeader* header):
+cdef object describe_header(RegionHeader* header, u32 kind, Shape* shape):
+    cdef u32 shutdown = header.shutdown
     return {
-        "kind": _KIND_NAMES[header.kind],
-        "slots": header.slots,
-        "slot_bytes": header.slot_bytes,
-        "readers": header.readers,
+        "kind": _KIND_NAMES[kind],
+        "slots": shape.slots,
+        "slot_bytes": shape.slot_bytes,
+        "readers": shape.readers,
         "creator_pid": pid_of(header.creator),
-        "shutdown": ("open", "ended", "closed")[header.shutdown],
+        "shutdown": _SHUTDOWN_NAMES.get(shutdown, f"unknown ({shutdown})"),
         "end_position": header.end_position,
         "readers_parked": bool(header.data_parked),
         "writer_parked": bool(header.space_parked),

@@ -91,10 +91,11 @@ def state(buffer):
     """What the gate has seen: arrivals, the last step and occurrence, and every step passed."""
     cdef _Held held = _Held(buffer)
     cdef Gate* gate = held.gate
+    cdef u32 step = gate.step
     visited = [
         name for number, name in STEPS if gate.visited[number // 64 % 4] >> (number % 64) & 1]
     return {
-        "armed": None if gate.step in (0, ANY) else _NAMES[gate.step],
+        "armed": None if step in (0, ANY) else _NAMES.get(step, f"unknown ({step})"),
         "arrivals": gate.arrivals,
         "last_step": _NAMES.get(gate.last_step),
         "last_occurrence": gate.last_occurrence,

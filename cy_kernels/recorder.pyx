@@ -73,19 +73,29 @@ def format_recorder(buffer, records):
     """Make a buffer an empty recorder, and stamp the clock pair that its stamps start from."""
     cdef Py_buffer view
     cdef RecorderHeader* header
+    cdef u64 capacity = records
     PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
     try:
-        if view.len < recorder_bytes(records):
+        if view.len < recorder_bytes(int(capacity)):
             raise ValueError(
                 f"{records} records need {recorder_bytes(records)} bytes, not {view.len}")
         header = <RecorderHeader*>view.buf
         memset(header, 0, sizeof(RecorderHeader))
-        header.capacity = records
+        header.capacity = capacity
         header.stamps_are_tsc = _IS_CONSTANT
         clock_pair(&header.first_stamp, &header.first_ns)
         header.magic = RECORDER_MAGIC
     finally:
         PyBuffer_Release(&view)
+
+
+# How many can be read. Raises ValueError where a damaged header claims more than there is memory.
+cdef u64 readable_records(Py_buffer* view) except? 0:
+    cdef RecorderHeader* header = header_of(view)
+    cdef u64 total = min(load_count(header), header.capacity)
+    if total > (<u64>view.len - sizeof(RecorderHeader)) // sizeof(RecordLine):
+        raise ValueError(f"{total} records do not lie in a buffer of {view.len} bytes")
+    return total
 
 
 def count(buffer):
@@ -106,7 +116,7 @@ def last_is_invoke(buffer):
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
         header = header_of(&view)
-        records = load_count(header)
+        records = readable_records(&view)
         if records == 0:
             return False
         return first_record(header)[records - 1].type == INVOKE_TYPE
@@ -137,9 +147,7 @@ def records(buffer, u64 start=0):
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
         header = header_of(&view)
-        total = min(load_count(header), header.capacity)
-        if sizeof(RecorderHeader) + total * sizeof(RecordLine) > <u64>view.len:
-            raise ValueError(f"{total} records do not lie in a buffer of {view.len} bytes")
+        total = readable_records(&view)
         all_records = first_record(header)
         if header.stamps_are_tsc:
             clock_pair(&now_stamp, &now_ns)
@@ -163,11 +171,13 @@ def records(buffer, u64 start=0):
 def append(buffer, str type, str f, u64 position, u32 size_bytes, u64 checksum, outcome=None):
     """Append one record: for ends written in Python. Raises ValueError for an unknown name."""
     cdef Py_buffer view
+    cdef u64 capacity
     cdef int type_code = TYPES.index(type), function_code = FUNCTIONS.index(f)
     cdef int outcome_code = OUTCOMES.index(outcome)
     PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
     try:
-        append_record(header_of(&view), type_code, function_code, outcome_code, position,
+        capacity = recorder_capacity(&view)
+        append_record(header_of(&view), capacity, type_code, function_code, outcome_code, position,
                       size_bytes, checksum)
     finally:
         PyBuffer_Release(&view)

@@ -81,13 +81,28 @@ cdef inline RecordLine* first_record(RecorderHeader* header) noexcept nogil:
     return <RecordLine*>(<u8*>header + sizeof(RecorderHeader))
 
 
+# How many records its owner may write: read once and checked against the buffer, as whoever maps
+# the header can write over it.
+cdef u64 recorder_capacity(Py_buffer* view) except? 0:
+    cdef RecorderHeader* header = <RecorderHeader*>view.buf
+    cdef u64 capacity
+    if view.len < <Py_ssize_t>sizeof(RecorderHeader) or header.magic != RECORDER_MAGIC:
+        raise ValueError("the buffer was not made by format_recorder")
+    if <size_t>view.buf % 8:
+        raise ValueError("the buffer must begin at a multiple of 8 bytes")
+    capacity = header.capacity
+    if capacity > (<u64>view.len - sizeof(RecorderHeader)) // sizeof(RecordLine):
+        raise ValueError(f"{capacity} records do not lie in a buffer of {view.len} bytes")
+    return capacity
+
+
 cdef inline void append_record(
-    RecorderHeader* header, int type, int function, int outcome, u64 position, u32 size,
-    u64 checksum
+    RecorderHeader* header, u64 capacity, int type, int function, int outcome, u64 position,
+    u32 size, u64 checksum
 ) noexcept nogil:
     cdef RecordLine* record
     cdef u64 index = header.count
-    if index >= header.capacity:
+    if index >= capacity:
         header.overflowed = 1
         return
     record = first_record(header) + index

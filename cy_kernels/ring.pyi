@@ -2,6 +2,10 @@
 
 Deadlines are absolute CLOCK_MONOTONIC ns; -1 waits for ever. Sizes are bytes. `buffer` must be
 writable, contiguous and begin at a multiple of 64 bytes; an end holds it until it is closed.
+
+An end is opened once. close() and abandon() raise RingError while another thread, or the code that
+a signal handler interrupted, is inside an operation of it. A view of a message keeps the region
+mapped for as long as it lives.
 """
 
 import enum

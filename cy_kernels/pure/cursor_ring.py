@@ -63,8 +63,8 @@ def stride_of(slot_bytes: int) -> int:
 
 def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
     """Bytes of a region: header page, reader lines, slots. Raises ValueError out of bounds."""
-    checked_geometry(slots, slot_bytes, readers, 0)
-    return SLOTS_AT + slots * stride_of(slot_bytes)
+    g = checked_geometry(slots, slot_bytes, readers, 0)
+    return SLOTS_AT + g["slots"] * stride_of(g["slot_bytes"])
 
 
 def cursor_format(buffer: Any, *, slots: int, slot_bytes: int, readers: int) -> None:
@@ -75,7 +75,7 @@ def cursor_format(buffer: Any, *, slots: int, slot_bytes: int, readers: int) -> 
 
 def cursor_describe(buffer: Any) -> Dict[str, Any]:
     """The region decoded, for evidence: header, events, owners and positions. Writes nothing."""
-    view, state = described(buffer, KIND_CURSOR)
+    view, state = described(buffer, KIND_CURSOR, cursor_region_bytes)
     u64 = view[:SLOTS_AT].cast("Q")
     state["writer"] = _place(
         u64[WRITER_OWNER], u64[WRITER_POSITION], u64[WRITER_HEARTBEAT_NS], u64[WRITER_TAKEOVERS]
@@ -135,7 +135,8 @@ class CursorWriter(Writer):
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         if evict_dead:
             raise ValueError(f"evict_dead: the writer gives up on dead readers, {NO_SWAP}")
-        super().__init__(Face(buffer, KIND_CURSOR, geometry, wait, recorder), slot_bytes)
+        face = Face(buffer, KIND_CURSOR, cursor_region_bytes, geometry, wait, recorder)
+        super().__init__(face, slot_bytes)
         self._slots, self._readers = slots, readers
         self._stride = stride_of(slot_bytes)
         self._me = owner_word(os.getpid())
@@ -230,7 +231,8 @@ class CursorReader(Reader):
         """Claims the rank, which must be free, else RingBusy; RingEvicted where it is lost."""
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         rank = checked_rank(rank, readers)
-        super().__init__(Face(buffer, KIND_CURSOR, geometry, wait, recorder), rank)
+        face = Face(buffer, KIND_CURSOR, cursor_region_bytes, geometry, wait, recorder)
+        super().__init__(face, rank)
         self._slots, self._slot_bytes = slots, slot_bytes
         self._stride = stride_of(slot_bytes)
         self._me = owner_word(os.getpid())

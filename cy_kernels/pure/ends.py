@@ -129,12 +129,14 @@ class Writer:
 
     def close(self) -> None:
         """Give up the writer's place and let go of the region. A second call is a no-op."""
+        self._face.leave()
         if self._face.is_open:
             self._detach()
         self._face.close()
 
     def abandon(self) -> None:
         """Let go of the region and leave shared state as a crash would."""
+        self._face.leave()
         self._face.close()
 
     @property
@@ -215,12 +217,14 @@ class Reader:
 
     def close(self) -> None:
         """Leave: the writer no longer waits for us. A second call is a no-op."""
+        self._face.leave()
         if self._face.is_open:
             self._detach()
         self._face.close()
 
     def abandon(self) -> None:
         """Let go of the region and leave shared state as a crash would."""
+        self._face.leave()
         self._face.close()
 
     @property
@@ -242,18 +246,24 @@ class HeldSlot:
     def __init__(self, reader: Reader, deadline_ns: int) -> None:
         self._reader = reader
         self._deadline_ns = deadline_ns
-        self._view: memoryview[int]
+        self._view: Optional[memoryview[int]] = None
 
     def __enter__(self) -> memoryview[int]:
         self._reader._begin(self._deadline_ns)
         with self._reader._message() as message:
             self._view = message.toreadonly()
+        self._reader._face.holds_slot = True
         return self._view
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         reader = self._reader
         face = reader._face
+        if self._view is None:
+            raise RingError("no message is held")
         self._view.release()  # BufferError if somebody still looks at the slot: it stays held
+        self._view = None
+        if not face.is_open:  # closed in the block: there is nothing left to release
+            return
         if face.recording is not None:
             with reader._message() as message:
                 sizes = (reader.position, len(message), checksum(message))
@@ -262,4 +272,4 @@ class HeldSlot:
             else:
                 face.note("fail", "receive", *sizes, "raised")
         reader._release()
-        face.is_busy = False
+        face.holds_slot = face.is_busy = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from cy_kernels.errors import RingError, RingMismatch
 from cy_kernels.owner import owner_word, pid_namespace, pid_of
@@ -45,10 +46,12 @@ from cy_kernels.pure.wait import really_runs
 NOT_ALIGNED = "the region must begin at a multiple of 64 bytes"
 
 Geometry = Dict[str, int]
+RegionBytes = Callable[..., int]
 
 
 def checked_geometry(slots: int, slot_bytes: int, readers: int, overhead: int) -> Geometry:
     """The geometry as a dict. Raises ValueError naming the value and its bounds."""
+    geometry = {}
     for name, value, low, high in (
         ("slots", slots, 1, SLOTS_MAX),
         ("slot_bytes", slot_bytes, overhead + 1, SLOT_BYTES_MAX),
@@ -56,12 +59,15 @@ def checked_geometry(slots: int, slot_bytes: int, readers: int, overhead: int) -
     ):
         if not isinstance(value, int) or isinstance(value, bool):
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-        if not low <= value <= high:
-            raise ValueError(f"{name} must be {low} to {high}, not {value}")
-    return {"slots": slots, "slot_bytes": slot_bytes, "readers": readers}
+        # Never an object whose comparisons are its own: a bound that it passes is one it keeps.
+        geometry[name] = int.__index__(value)
+        if not low <= geometry[name] <= high:
+            raise ValueError(f"{name} must be {low} to {high}, not {geometry[name]}")
+    return geometry
 
 
 def checked_rank(rank: int, readers: int) -> int:
+    rank = int.__index__(operator.index(rank))
     if not 0 <= rank < readers:
         raise ValueError(f"rank must be 0 to {readers - 1}, not {rank}")
     return rank
@@ -88,7 +94,11 @@ def format_header(buffer: Any, kind: int, geometry: Geometry, region_bytes: int)
     publish(u32, IS_READY, 1)
 
 
-def check_region(view: memoryview[int], kind: int, geometry: Mapping[str, int]) -> None:
+def check_region(
+    view: memoryview[int], kind: int, region_bytes: RegionBytes, geometry: Mapping[str, int]
+) -> Geometry:
+    """Is this a whole region of that kind and geometry (any, if empty)? Its geometry, read once:
+    other processes can write the header."""
     if not view.readonly and len(view) and address_of(view) % LINE_BYTES:
         raise ValueError(NOT_ALIGNED)
     if len(view) < HEADER_PAGE:
@@ -108,24 +118,34 @@ def check_region(view: memoryview[int], kind: int, geometry: Mapping[str, int]) 
     for name, asked in geometry.items():
         if found[name] != asked:
             raise RingMismatch(f"{name} is {found[name]} in the region, asked for {asked}")
-    if len(view) < u64[REGION_BYTES]:
-        raise RingMismatch(f"the mapping has {len(view)} bytes, the region {u64[REGION_BYTES]}")
+    try:
+        needed = region_bytes(**found)
+    except ValueError as error:
+        raise RingMismatch(f"no region can be like this one: {error}") from None
+    claimed = u64[REGION_BYTES]
+    if claimed != needed:
+        raise RingMismatch(f"region_bytes is {claimed} in the region, its geometry needs {needed}")
+    if len(view) < needed:
+        raise RingMismatch(f"the mapping has {len(view)} bytes, the region {needed}")
+    return found
 
 
-def described(buffer: Any, kind: int) -> tuple[memoryview[int], Dict[str, Any]]:
+def described(
+    buffer: Any, kind: int, region_bytes: RegionBytes
+) -> tuple[memoryview[int], Dict[str, Any]]:
     """The region's bytes, and its header decoded. Writes nothing. Raises RingMismatch."""
     view = memoryview(buffer)
     if view.format != "B" or view.ndim != 1:
         view = view.cast("B")
-    check_region(view, kind, {})
+    geometry = check_region(view, kind, region_bytes, {})
     u32, u64 = view[:HEADER_PAGE].cast("I"), view[:HEADER_PAGE].cast("Q")
+    shutdown = u32[SHUTDOWN]
+    is_known = shutdown < len(SHUTDOWN_NAMES)
     return view, {
         "kind": KIND_NAMES[kind],
-        "slots": u64[SLOTS],
-        "slot_bytes": u64[SLOT_BYTES],
-        "readers": u32[READERS],
+        **geometry,
         "creator_pid": pid_of(u64[CREATOR]),
-        "shutdown": SHUTDOWN_NAMES[u32[SHUTDOWN]],
+        "shutdown": SHUTDOWN_NAMES[shutdown] if is_known else f"unknown ({shutdown})",
         "end_position": u64[END_POSITION],
         "readers_parked": bool(u32[DATA_PARKED]),
         "writer_parked": bool(u32[SPACE_PARKED]),
@@ -136,14 +156,20 @@ class Face:
     """The region and recorder of one open end. Raises RingMismatch, RingError."""
 
     def __init__(
-        self, buffer: Any, kind: int, geometry: Geometry, wait: str, recorder: Optional[Any]
+        self,
+        buffer: Any,
+        kind: int,
+        region_bytes: RegionBytes,
+        geometry: Geometry,
+        wait: str,
+        recorder: Optional[Any],
     ) -> None:
         self.wait = really_runs(wait)
         why_not = memory.refusal()
         if why_not is not None:
             raise RingError(why_not)
         view = byte_view(buffer)
-        check_region(view, kind, geometry)
+        check_region(view, kind, region_bytes, geometry)
         self.recording: Optional[Recording] = None
         if recorder is not None:
             try:
@@ -156,10 +182,16 @@ class Face:
         self.geometry = geometry
         self.is_open = True
         self.is_busy = False  # inside an operation, or holding a slot
+        self.holds_slot = False
 
     def geometry_of(self, name: str) -> Optional[int]:
         """None once closed."""
         return self.geometry[name] if self.is_open else None
+
+    def leave(self) -> None:
+        """Before an end lets go of its region on somebody's request."""
+        if self.is_open and self.is_busy and not self.holds_slot:
+            raise RingError("an operation of this end is not over: close it afterwards")
 
     def enter(self) -> None:
         if not self.is_open:

@@ -33,8 +33,8 @@ ONE_BUFFER = b"\0\0\1"  # not in the overflow channel; one buffer
 
 def flag_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
     """Bytes of a region: header page, chunks, metadata. Raises ValueError for impossible values."""
-    checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
-    return HEADER_PAGE + slots * slot_bytes + slots * (1 + readers)
+    g = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
+    return HEADER_PAGE + g["slots"] * g["slot_bytes"] + g["slots"] * (1 + g["readers"])
 
 
 def flag_format(buffer: Any, *, slots: int, slot_bytes: int, readers: int) -> None:
@@ -45,7 +45,7 @@ def flag_format(buffer: Any, *, slots: int, slot_bytes: int, readers: int) -> No
 
 def flag_describe(buffer: Any) -> Dict[str, Any]:
     """The region decoded, for evidence: header, events, flags slot by slot. Writes nothing."""
-    view, state = described(buffer, KIND_FLAG)
+    view, state = described(buffer, KIND_FLAG, flag_region_bytes)
     slots, width = state["slots"], 1 + state["readers"]
     metadata = HEADER_PAGE + slots * state["slot_bytes"]
     state["slot_flags"] = [
@@ -85,7 +85,7 @@ def _open(
         raise ValueError(f"order {order!r} is not fenced or as_shipped")
     if mutant is not None:
         raise ValueError(f"mutant {mutant!r} is not one of this build's: none")
-    return Face(buffer, KIND_FLAG, geometry, wait, recorder)
+    return Face(buffer, KIND_FLAG, flag_region_bytes, geometry, wait, recorder)
 
 
 class FlagWriter(Writer):

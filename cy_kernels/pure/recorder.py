@@ -63,6 +63,8 @@ def recorder_bytes(records: int) -> int:
 def format_recorder(buffer: Any, records: int) -> None:
     """Make a buffer an empty recorder, with stamps in ns."""
     view = byte_view(buffer)
+    if records < 0:
+        raise ValueError(f"{records} is no number of records")
     needed_bytes = recorder_bytes(records)
     if len(view) < needed_bytes:
         raise ValueError(f"{records} records need {needed_bytes} bytes, not {len(view)}")
@@ -85,6 +87,18 @@ def _header_of(buffer: Any) -> memoryview[int]:
     raise ValueError("the buffer was not made by format_recorder")
 
 
+def _fitting(total: int, size: int) -> int:
+    """Raises ValueError where a damaged header claims more than there is memory."""
+    if recorder_bytes(total) > size:
+        raise ValueError(f"{total} records do not lie in a buffer of {size} bytes")
+    return total
+
+
+def _readable(buffer: Any) -> int:
+    header = _header_of(buffer)
+    return _fitting(min(observe(header, COUNT), header[CAPACITY]), memoryview(buffer).nbytes)
+
+
 def count(buffer: Any) -> int:
     """Records so far. Safe while the process writes them."""
     return observe(_header_of(buffer), COUNT)
@@ -92,7 +106,7 @@ def count(buffer: Any) -> int:
 
 def last_is_invoke(buffer: Any) -> bool:
     """True if an operation is open: the newest record is an invoke."""
-    total = count(buffer)
+    total = _readable(buffer)
     if total == 0:
         return False
     newest = _RECORD.unpack_from(buffer, HEADER_BYTES + (total - 1) * RECORD_BYTES)
@@ -107,10 +121,7 @@ def overflowed(buffer: Any) -> bool:
 def records(buffer: Any, start: int = 0) -> List[Record]:
     """All records from `start` on. Raises ValueError where their stamps are counter values."""
     header = _header_of(buffer)
-    total = min(observe(header, COUNT), header[CAPACITY])
-    size = memoryview(buffer).nbytes
-    if recorder_bytes(total) > size:
-        raise ValueError(f"{total} records do not lie in a buffer of {size} bytes")
+    total = _readable(buffer)
     if total > start and header[STAMPS_ARE_TSC]:
         raise ValueError("the stamps are values of the CPU's counter: only the compiled recorder "
                          "can turn them into ns")  # fmt: skip
@@ -130,6 +141,7 @@ class Recording:
     def __init__(self, buffer: Any) -> None:
         self._bytes = byte_view(buffer)
         self._header = _header_of(self._bytes)
+        self._capacity = _fitting(self._header[CAPACITY], len(self._bytes))
         if self._header[STAMPS_ARE_TSC]:
             if self._header[COUNT]:
                 self.close()
@@ -149,7 +161,7 @@ class Recording:
         codes = TYPES.index(type), FUNCTIONS.index(f), OUTCOMES.index(outcome)
         header = self._header
         index = header[COUNT]
-        if index >= header[CAPACITY]:
+        if index >= self._capacity:
             header[OVERFLOWED] = 1
             return
         at = HEADER_BYTES + index * RECORD_BYTES
