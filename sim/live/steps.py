@@ -123,6 +123,11 @@ class StepTriggers:
     def stops(self, process: str) -> bool:
         return self._actions.get(process) == STOP
 
+    def goes_on(self, life: LiveProcess) -> None:
+        """It was stopped at its step, and is no longer."""
+        if self.is_there(life) and self.stops(life.name):
+            del self._there[life.name]
+
     def let_go(self, life: LiveProcess) -> bool:
         """Let it take the step that it waits at; False: it waits at none."""
         if not self.is_there(life) or self._actions[life.name] != TOKEN or life.is_dead:

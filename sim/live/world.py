@@ -139,6 +139,7 @@ class LiveWorld:
         life.send_signal(signal.SIGCONT)
         self._await(lambda: life.os_state() != "stopped", "SIGCONT", life, POLL_NS)
         if self._paused.pop(process, None) is not None:
+            self._steps.goes_on(life)
             self._let_attach(life)
             self._progress.restart()
 

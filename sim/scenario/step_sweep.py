@@ -50,6 +50,7 @@ def check_steps(tables: Tables, problems: Collector) -> None:
             if table.at.process not in (None, table.target):
                 message = f"{table.kind} is what {table.target} does at a step of its own"
                 problems.add((*path, "process"), message, table.target)
+                continue
         elif not kind.requires <= FROM_OUTSIDE:
             message = f"{table.kind} asks the process for something, and at a step it obeys nobody"
             problems.add((*path, "step"), message)
@@ -76,9 +77,9 @@ def each_step(tables: Tables, suffix: str) -> Sequence[Tuple[Tables, str]]:
     return [_at(tables, suffix, cells) for cells in itertools.product(*axes)]
 
 
-def path_of(at: AtStep, tables: Tables, crew: Crew, process: str) -> str:
+def path_of(at: AtStep, tables: Tables, crew: Crew, target: str) -> str:
     """The path of a trigger that names none: message, or else the first that the step lies on."""
-    walker = _walker(process, tables, crew)
+    walker = _walker(at.process or target, tables, crew)
     if at.path is not None or walker is None:
         return at.path or MESSAGE
     paths = steps.paths_with(at.step, walker)
