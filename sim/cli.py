@@ -52,6 +52,7 @@ REPORT_A_BUG = "This is a bug in spinbed. Please report it, with the lines above
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """The exit status; says what went wrong on standard error."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name the locale cannot show
@@ -77,6 +78,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             return _say(f"cannot write the report: {error.strerror}", ExitStatus.UNKNOWN)
         traceback.print_exc()
         return _say(REPORT_A_BUG, ExitStatus.BUG)
+
+
+def _open_closed_streams() -> None:
+    """A stream that our caller closed goes nowhere; left alone, its number would be taken by the
+    next socket or journal, and whatever a participant prints would end in there."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere < number:  # the lowest free one: that of an earlier stream
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+                nowhere = number
+            os.set_inheritable(nowhere, True)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(nowhere, mode, encoding="utf-8", closefd=False))
 
 
 def _give_up_stdout() -> None:

@@ -55,7 +55,12 @@ class Problem:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         key = f" {self.key}:" if self.key else ""
         hint = f" (did you mean {self.nearest!r}?)" if self.nearest else ""
-        return f"{place}:{key} {self.message}{hint}"
+        return "".join(map(_visible, f"{place}:{key} {self.message}{hint}"))
+
+
+def _visible(character: str) -> str:
+    """Names come from files and file systems: a line break in one must not become one here."""
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 class ScenarioError(Exception):
