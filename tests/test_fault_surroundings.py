@@ -17,7 +17,7 @@ from ring_regions import TAKEOVER
 from cy_kernels.choice import PURE, kernels
 from cy_kernels.owner import owner_word
 from sim.abc import Capability, TransportSpec
-from sim.errors import WorldError
+from sim.errors import ScenarioError, WorldError
 from sim.faults.corrupt_word import CorruptWord
 from sim.faults.cpu_starve import CpuStarve
 from sim.faults.freeze import Freeze
@@ -36,6 +36,7 @@ from sim.live.region import names_with
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
+from sim.scenario.loader import load
 from sim.scenario.plan import AfterOps, AtTime, Plan
 from sim.transport.words import find_word, names
 
@@ -167,7 +168,7 @@ def test_interrupted_system_calls_cost_no_message(supervisor, target, kind):
         kind=kind,
         messages=150,
         interval_ns=MS,
-        injections=[injection(storm, AfterOps(target, 10), heal_after_ns=100 * MS)],
+        injections=[injection(storm, AfterOps(target, 10))],
     )
     history, _ = run_plan(made, supervisor)
     assert healed(history)[0]["evidence"]["received"] >= 5
@@ -183,7 +184,6 @@ def test_who_spins_with_little_cpu_time_is_throttled(supervisor):
             injection(
                 CpuStarve("reader[1]", run_ns=2 * MS, of_ns=20 * MS),
                 AfterOps("reader[1]", 5),
-                heal_after_ns=150 * MS,
             )
         ],
     )
@@ -344,6 +344,35 @@ def test_nothing_of_any_fault_outlives_a_killed_runner():
     assert len(below) >= 7  # watcher, template, participants, sender, spinner
     await_gone(below, prefix)
     assert groups_of(prefix) == []
+
+
+HELD_BACK = """
+schema = 1
+name = "held-back"
+process = [{ name = "writer", role = "writer" }, { name = "reader", role = "reader", count = 2 }]
+
+[[fault]]
+kind = "late_attach"
+target = "%s"
+at = { %s after_ops = 5 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "whose"),
+    [
+        ("reader[1]", ""),
+        ("reader[1]", 'process = "reader[1]",'),
+        ("reader:one", 'process = "reader[0]",'),
+    ],
+)
+def test_who_is_held_back_is_not_waited_for(tmp_path, target, whose):
+    path = tmp_path / "held_back.toml"
+    path.write_text(HELD_BACK % (target, whose), encoding="utf-8")
+    with pytest.raises(ScenarioError, match="does nothing until then: wait for another process"):
+        load(path)
+    path.write_text(HELD_BACK % (target, 'process = "writer",'), encoding="utf-8")
+    assert len(load(path)) == 1
 
 
 def test_every_word_that_is_named_to_people_can_be_found():

@@ -6,8 +6,8 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sim import faults, transport
+from sim.abc import Capability, TransportSpec
 from sim.abc import Transport as TransportSeam
-from sim.abc import TransportSpec
 from sim.scenario.durations import format_duration
 from sim.scenario.fault_schema import aimed, heal_key, parameters_of
 from sim.scenario.lines import Path
@@ -224,7 +224,12 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
         if deaths > len(candidates):
             message = f"up to {deaths} deaths of {len(candidates)} processes: nobody dies twice"
             problems.add((*path, "times"), message)
-    if isinstance(table.at, (AfterOps, AtStep)) and table.at.process is not None:
+    counts = isinstance(table.at, (AfterOps, AtStep))
+    if counts and Capability.HOLD_BACK in kind.requires:
+        if table.at.process in (None, *candidates):
+            message = f"{show(table.target)} does nothing until then: wait for another process"
+            problems.add((*path, "at"), message)
+    if counts and table.at.process is not None:
         name = table.at.process
         if name not in _everybody(crew):
             _, message, near = candidates_of(name, crew)
