@@ -36,7 +36,7 @@ class Fact:
 
 
 def examine() -> Sequence[Fact]:
-    """Looks only: starts nothing but `unshare true`, changes nothing."""
+    """Looks only: starts nothing but what tries out namespaces, changes nothing."""
     return [
         _kernels(),
         Fact("python", f"{platform.python_version()} {platform.machine()} ({sys.executable})"),
@@ -195,10 +195,13 @@ def _waits() -> Fact:
 
 
 def _world() -> Fact:
+    from sim.live.rights import lack_of_rights
     from sim.live.world import LiveWorld
 
-    verbs = sorted(capability.value for capability in LiveWorld.capabilities)
-    return Fact("live world", f"can {' '.join(verbs)}")
+    lacks = {each: lack_of_rights({each}) for each in LiveWorld.capabilities}
+    able = sorted(each.value for each, lack in lacks.items() if lack is None)
+    unable = sorted(lack for lack in lacks.values() if lack is not None)
+    return Fact("live world", "; ".join([f"can {', '.join(able)}", *unable]))
 
 
 def _yes(answer: bool) -> str:
