@@ -39,7 +39,7 @@ AS_ROOT = () if os.geteuid() == 0 else ("--user", "--map-root-user")
 # On a disk of 64 KiB in the folder `disk`, which ends with the namespace; what is on it is told.
 ON_A_TINY_DISK = (
     *("unshare", "--mount", "--kill-child", *AS_ROOT, "sh", "-c"),
-    'mount -t tmpfs -o size=64k tmpfs disk && { sh -c "$1"; shift; "$@"; status=$?; '
+    'mount -t tmpfs -o size=64k,nr_inodes="$INODES" tmpfs disk && { sh -c "$1"; shift; "$@"; status=$?; '
     'ls -A disk disk/journals >&2; exit $status; }',
     "sh",
 )
@@ -66,14 +66,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def spinbed(
-    folder: Path, prepare: str, messages: int, *words: str
+    folder: Path, prepare: str, messages: int, *words: str, inodes: int = 1000
 ) -> subprocess.CompletedProcess[str]:
     text = SCENARIO.replace("MESSAGES", str(messages))
     (folder / "one.toml").write_text(text, encoding="utf-8")
     return subprocess.run(
         [*ON_A_TINY_DISK, prepare, sys.executable, "-m", "sim.cli", "run", "one.toml", *words],
         cwd=folder,
-        env=with_our_path(),
+        env=with_our_path(INODES=str(inodes)),
         capture_output=True,
         text=True,
         timeout=WITHIN_S * 2,
@@ -96,8 +96,8 @@ def test_a_full_disk_for_journals_is_told_and_keeps_no_part_of_one(
 @needs_mounts
 def test_a_full_disk_for_the_folder_of_journals_is_refused(folder: Path) -> None:
     """Not even an inode is left."""
-    prepare = "mkdir disk/journals; mount -o remount,nr_inodes=2 disk; cat /dev/zero > disk/filler"
-    done = spinbed(folder, prepare, 20, "--journal-dir", "disk/journals/more")
+    prepare = "mkdir disk/journals; cd disk; seq -f x%.0f 100 | xargs touch 2>/dev/null; true"
+    done = spinbed(folder, prepare, 20, "--journal-dir", "disk/journals/more", inodes=20)
     assert done.returncode == 64, done.stderr
     assert "--journal-dir disk/journals/more: No space left on device" in done.stderr
 
