@@ -29,6 +29,7 @@ DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000
 STORM_SIGNAL = signal.SIGALRM  # which nothing else of ours uses
 US_NS = 1_000
+MS_NS = 1_000_000
 
 
 class LiveMachine:
@@ -137,7 +138,7 @@ class LiveMachine:
             self._crowds[process] = started
             for spinner in started:
                 assert spinner.stdout is not None
-                if not select.select([spinner.stdout], (), (), DEADLINE_NS / 1e9)[0]:
+                if not _is_readable(spinner.stdout.fileno(), DEADLINE_NS // MS_NS):
                     raise WorldError("crowd", pid=spinner.pid, detail="it does not begin to spin")
         pids = [spinner.pid for spinner in self._crowds[process]]
         spinning = [pid for pid in pids if sorted(os.sched_getaffinity(pid)) == cores]
@@ -297,6 +298,7 @@ class LiveMachine:
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C in the terminal is the runner's alone
                 env={**os.environ, OWNER: self._supervisor.prefix[1:]},
             )
 
@@ -308,6 +310,12 @@ def _end(helpers: Sequence[subprocess.Popen[bytes]]) -> None:
         helper.wait()
         assert helper.stdout is not None
         helper.stdout.close()
+
+
+def _is_readable(fd: int, within_ms: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(within_ms))
 
 
 def _cpu_time_ns(pid: int) -> int:

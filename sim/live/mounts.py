@@ -45,6 +45,7 @@ class SmallShm:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    start_new_session=True,  # a Ctrl-C in the terminal is the runner's alone
                     env={**os.environ, OWNER: owner},
                 )
             ours.settimeout(MAKE_DEADLINE_S)
