@@ -19,6 +19,7 @@ from sim.faults.restart import Restart
 from sim.faults.stall import Stall
 from sim.faults.stop_at_step import StopAtStep
 from sim.history.op import EXIT, INVOKE, OK
+from sim.live.kernels import lack_of_kernels
 from sim.live.memory import GATE_AT, GATE_BYTES, WORDS
 from sim.live.region import names_with
 from sim.live.steps import Arming, Gate
@@ -240,3 +241,12 @@ def test_a_sweep_with_a_step_that_is_not_come_to_fails_and_names_it(supervisor, 
     assert result.exit_status is ExitStatus.UNKNOWN
     said = text.render([dataclasses.replace(result, duration_ns=0)])
     assert "steps covered: 0 of 1; never come to: writer wait.clock.timed_out" in said
+
+
+@pytest.mark.parametrize("fault", [CrashAtStep("writer"), Stall("reader[0]")])
+def test_who_has_no_gate_cannot_come_to_a_step(fault):
+    made = plan(injections=[injection(fault, at("writer", "cursor.send.commit", 0))])
+    assert lack_of_kernels(made) is None
+    pure = [dataclasses.replace(p, kernels="pure") if p.role == "writer" else p
+            for p in made.processes]  # fmt: skip
+    assert "they have no gate" in str(lack_of_kernels(dataclasses.replace(made, processes=pure)))

@@ -8,7 +8,7 @@ import cy_kernels
 from cy_kernels.choice import COMPILED, PURE, VARIABLE, BadChoice, chosen
 from sim.abc import Capability
 from sim.errors import Problem, ScenarioError
-from sim.scenario.plan import Plan, ProcessPlan
+from sim.scenario.plan import AtStep, Plan, ProcessPlan
 
 # What a fault may ask of its target that only compiled kernels can do.
 PURE_CANNOT: Mapping[Capability, str] = {
@@ -56,9 +56,10 @@ def lack_of_kernels(plan: Plan) -> Optional[str]:
         if process.name in pure and process.role == "writer" and plan.transport.evict_dead:
             return f"pure kernels cannot evict (no compare-and-swap), and {process.name} runs them"
     for injection in plan.injections:
-        fault = injection.fault
-        for capability in sorted(fault.requires & PURE_CANNOT.keys(), key=lambda c: c.value):
-            if fault.target in pure:
-                lack = PURE_CANNOT[capability]
-                return f"pure kernels cannot {lack}, and {fault.target} runs them"
+        needs = [(capability, injection.fault.target) for capability in injection.fault.requires]
+        if isinstance(injection.trigger, AtStep):
+            needs.append((Capability.STEP, injection.trigger.process))
+        for capability, name in sorted(needs, key=lambda need: need[0].value):
+            if capability in PURE_CANNOT and name in pure:
+                return f"pure kernels cannot {PURE_CANNOT[capability]}, and {name} runs them"
     return None
