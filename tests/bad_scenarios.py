@@ -212,6 +212,10 @@ BAD = {
                  "'A=B' cannot be the name", None),
     "env-nul": ('wait = "park"', 'env = { A = "\\u0000" } #!', "process[0].env", "holds a NUL",
                 None),
+    "env-long": ('wait = "park"', f'env = {{ A = "{"x" * 131072}" }} #!', "process[0].env",
+                 "A and its value are 131074 bytes; at most 131071", None),
+    "env-kernels": ('wait = "park"', 'env = { SPINBED_KERNELS = "fast" } #!', "process[0].env",
+                    "SPINBED_KERNELS is 'fast': not compiled or pure", None),
     "pattern": ('op = "send"\noutcome = "timeout"', 'log = { matches = "(" } #!',
                 "expect[0].log.matches", "'(' is not a regular expression", None),
     # what does not agree

@@ -43,3 +43,12 @@ def test_bad_input_has_its_status_with_nobody_to_tell(tmp_path: Path) -> None:
 def test_a_line_break_in_a_name_stays_in_its_line() -> None:
     problem = Problem("a\nb.toml", 3, "x\t\u202ey", "ünï \udcff 'a\x1b[31m'")
     assert str(problem) == r"a\nb.toml:3: x\t\u202ey: ünï \udcff 'a\x1b[31m'"
+
+
+def test_an_interpreter_that_fails_at_its_start_is_quoted_in_the_report(tmp_path: Path) -> None:
+    broken = 'name = "reader"\nstart = "spawn"\nenv = { PYTHONOPTIMIZE = "1" }'
+    scenario = GOOD.replace('name = "reader"', broken)
+    (tmp_path / "broken.toml").write_text(scenario, encoding="utf-8")
+    done = in_a_shell("", "run", "broken.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "before it was ready: RuntimeError: spinbed's assertions are part" in done.stdout

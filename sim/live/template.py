@@ -19,6 +19,7 @@ import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.process
 import multiprocessing.reduction
+import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
 import resource
@@ -188,11 +189,17 @@ def _start(start: str, fds: List[int], own: Sequence[int]) -> Any:
     process = context.Process(target=_in_multiprocessing, args=(passed, foreign))
     environ = dict(os.environ)
     memory = ProcessMemory(os.dup(fds[1]))
+    stderr = os.dup(child.STDERR)
     try:
+        if start == "spawn":  # an interpreter that fails before a line of ours says so there
+            multiprocessing.resource_tracker.ensure_running()  # not with a participant's stderr
+            os.dup2(fds[2], child.STDERR)
         # What a fresh interpreter must see already at its start, such as PYTHONHASHSEED.
         os.environ.update(memory.task().process.env)
         process.start()
     finally:
+        os.dup2(stderr, child.STDERR)
+        os.close(stderr)
         memory.close()
         os.environ.clear()
         os.environ.update(environ)

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from cy_kernels import choice
 from sim.scenario import names, steps
 from sim.scenario.durations import PATTERN, BadDuration, parse_duration
 from sim.scenario.names import OneOf
@@ -40,6 +41,7 @@ EXPLAINED = {
     TARGET: "a process (writer, reader[1]) or a selector (reader:one)",
 }
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ENV_BYTES_MAX = 32 * 4096 - 1  # MAX_ARG_STRLEN of execve(2), less its NUL
 ERROR_OUTCOME = r"^error:[A-Za-z_][A-Za-z0-9_.]*$"
 
 
@@ -84,6 +86,12 @@ def _env(value: Any) -> Any:
             raise refuse(f"{names.show(name)} cannot be the name of an environment variable")
         if isinstance(text, str) and "\0" in text:
             raise refuse(f"the value of {name} holds a NUL")
+        size_bytes = len(f"{name}={text}".encode("utf-8", "replace"))
+        if size_bytes > ENV_BYTES_MAX:
+            raise refuse(f"{name} and its value are {size_bytes} bytes; at most {ENV_BYTES_MAX}")
+        if name == choice.VARIABLE and isinstance(text, str) and text not in ("", *choice.KINDS):
+            known = " or ".join(choice.KINDS)
+            raise refuse(f"{name} is {names.show(text)}: not {known}")
     return value
 
 
