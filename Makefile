@@ -8,11 +8,12 @@ SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spin
 	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types soak bench clean prerequisites
+.PHONY: help run test test-unprivileged lint types soak bench clean prerequisites
 
 help:
 	@echo 'make run     build into $(VENV) and run scenarios/smoke'
 	@echo 'make test    the test suite (ARGS="-k name" to choose)'
+	@echo 'make test-unprivileged    the same, not as root and with a /dev/shm of 64 MiB'
 	@echo 'make lint    ruff'
 	@echo 'make types   mypy'
 	@echo 'make soak    SOAK=$(SOAK) runs, a third of them ended by signals, and a look for what is left'
@@ -25,6 +26,9 @@ run: $(VENV)/.installed
 # The script, not `python -m pytest`: that would put the checkout ahead of the installed wheel.
 test: $(VENV)/.installed-test
 	$(BIN)/pytest -n auto --max-worker-restart=0 $(ARGS)
+
+test-unprivileged: $(VENV)/.installed-test
+	$(BIN)/python tests/unprivileged.py -n auto --max-worker-restart=0 $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check $(ARGS) .
