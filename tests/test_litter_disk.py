@@ -39,8 +39,8 @@ AS_ROOT = () if os.geteuid() == 0 else ("--user", "--map-root-user")
 # On a disk of 64 KiB in the folder `disk`, which ends with the namespace; what is on it is told.
 ON_A_TINY_DISK = (
     *("unshare", "--mount", "--kill-child", *AS_ROOT, "sh", "-c"),
-    'mount -t tmpfs -o size=64k,nr_inodes="$INODES" tmpfs disk && { sh -c "$1"; shift; "$@"; status=$?; '
-    'ls -A disk disk/journals >&2; exit $status; }',
+    'mount -t tmpfs -o size=64k,nr_inodes="$INODES" tmpfs disk && { sh -c "$1"; shift; "$@"; '
+    'status=$?; ls -A disk disk/journals >&2; exit $status; }',
     "sh",
 )
 FILL = "mkdir disk/journals; cat /dev/zero > disk/filler 2>/dev/null; true"
