@@ -79,7 +79,7 @@ def with_spec(made: Plan, **changes: Any) -> Plan:
 
 def test_a_writer_that_gives_up_names_who_never_came(supervisor):
     made = plan(
-        deadline_ns=200 * MS,
+        deadline_ns=SECOND,
         on_timeout="stop",
         injections=[injection(NeverAttach("reader[1]"), AtTime(0))],
     )
@@ -99,7 +99,7 @@ def test_who_comes_late_gets_everything(supervisor):
 
 def test_who_comes_to_a_region_of_another_version_is_refused_with_both(supervisor):
     made = plan(
-        deadline_ns=200 * MS,
+        deadline_ns=SECOND,
         on_timeout="stop",
         injections=[
             injection(CorruptWord("writer", word="version", value=99), AfterOps("writer", 3)),
@@ -116,7 +116,7 @@ def stale(word: str, value: int) -> Plan:
     """The region that reader[1] finds is a copy of the ring after five sends, but for a word."""
     fault = StaleRegion("reader[1]", word=word, value=value)
     return plan(
-        deadline_ns=200 * MS,
+        deadline_ns=SECOND,
         on_timeout="stop",
         injections=[injection(fault, AfterOps("writer", 5))],
     )
@@ -196,7 +196,7 @@ def test_who_spins_with_little_cpu_time_is_throttled(supervisor):
 @needs(Capability.FREEZE)
 def test_who_is_frozen_does_nothing_and_can_still_be_killed(supervisor):
     made = plan(
-        deadline_ns=100 * MS,
+        deadline_ns=SECOND,
         on_timeout="stop",
         injections=[
             injection(Freeze("reader[1]"), AfterOps("reader[1]", 20)),
@@ -225,7 +225,7 @@ def test_the_spinners_take_cpu_time_and_are_gone_after_the_heal(supervisor):
 def small(**changes: Any) -> Plan:
     """A ring of 4 MiB in a /dev/shm of 1 MiB."""
     shm = injection(SmallShm("writer", size_bytes=MIB), AtTime(0))
-    made = plan(deadline_ns=SECOND // 2, on_timeout="stop", injections=[shm])
+    made = plan(deadline_ns=SECOND, on_timeout="stop", injections=[shm])
     work = replace(made.processes[0].workload, sizes_bytes=[65000])
     writer = replace(made.processes[0], workload=work)
     made = replace(made, processes=[writer, *made.processes[1:]])
