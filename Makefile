@@ -1,6 +1,7 @@
-# Every command a person needs. `make help` lists them; VENV, PYTHON, SOAK and ARGS can be given.
+# Every command a person needs. `make help` lists them; VENV, PYTHON, N, SOAK and ARGS can be given.
 PYTHON ?= python3
 VENV ?= .venv
+N ?= 20
 SOAK ?= 1000
 ARGS ?=
 BIN := $(VENV)/bin
@@ -16,7 +17,8 @@ help:
 	@echo 'make test-unprivileged    the same, not as root and with a /dev/shm of 64 MiB'
 	@echo 'make lint    ruff'
 	@echo 'make types   mypy'
-	@echo 'make soak    SOAK=$(SOAK) runs, a third of them ended by signals, and a look for what is left'
+	@echo 'make soak    smoke and fast N=$(N) times in a row, a new seed each time; then SOAK=$(SOAK) runs,'
+	@echo '             three in ten ended by signals, and a look for what is left'
 	@echo 'make bench   the measurements of benchmarks/'
 	@echo 'make clean   remove what was built, $(VENV) included'
 
@@ -38,6 +40,11 @@ types: $(VENV)/.installed-lint
 
 # Of ten runs one gets Ctrl-C, one SIGKILL and one SIGTERM, at any moment of it.
 soak: $(VENV)/.installed
+	@for round in $$(seq $(N)); do \
+		$(BIN)/spinbed run scenarios/smoke scenarios/fast --jobs 2 --seed $$round \
+			--report text=$(VENV)/soak.txt || { cat $(VENV)/soak.txt; exit 1; }; \
+		tail -n 1 $(VENV)/soak.txt; \
+	done; echo "soak: $(N) of $(N) rounds as expected"
 	$(BIN)/python tests/litter_soak.py --runs $(SOAK) $(ARGS)
 
 bench: $(VENV)/.installed
