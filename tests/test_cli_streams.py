@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from test_cli_usage import GOOD, WATCHDOG_S
 
+import cy_kernels
+from cy_kernels.choice import VARIABLE
 from sim.errors import Problem
 
 
@@ -21,7 +23,11 @@ def in_a_shell(redirections: str, *words: str, cwd: Path) -> subprocess.Complete
         text=True,
         cwd=cwd,
         timeout=WATCHDOG_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            VARIABLE: cy_kernels.status().kind,  # asked for, pure kernels are nothing to tell of
+        },
     )
 
 
