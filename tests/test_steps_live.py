@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from live_plans import MS, SECOND, closed, exits, healed, injected, injection, plan, positions
+from live_plans import (
+    MS,
+    SECOND,
+    closed,
+    exits,
+    healed,
+    injected,
+    injection,
+    plan,
+    positions,
+    with_wait,
+)
 
 from cy_kernels import gate
 from sim.abc import VALID
@@ -91,7 +102,8 @@ def test_a_writer_dies_after_exactly_so_many_ops(supervisor, after_ops, step, is
         messages=30, injections=[injection(CrashAtStep("writer"), at("writer", step, after_ops))],
         deadline_ns=200 * MS, on_timeout="stop",
     )  # fmt: skip
-    history, _ = run_plan(made, supervisor)
+    # Who dies between commit and wake-up wakes nobody: readers that look by themselves see it all.
+    history, _ = run_plan(with_wait(made, "backoff"), supervisor)
     proven, evidence = fired(history)
     assert proven
     assert evidence["state"] == "signalled:SIGKILL"
