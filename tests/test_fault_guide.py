@@ -64,7 +64,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
     env = with_our_path()
-    env["PYTHONPATH"] = os.pathsep.join([str(copy), str(ROOT), env["PYTHONPATH"]])
+    env["PYTHONPATH"] = os.pathsep.join([str(copy), env["PYTHONPATH"]])
     return subprocess.run(
         [sys.executable, *command],
         env=env,
