@@ -13,29 +13,12 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
+from scenario_texts import GOOD
+
 from sim.live.procfs import stat
 
 WATCHDOG_S = 180  # only against a hang
 
-GOOD = """\
-schema = 1
-name = "NAME"
-story = "One writer sends a few messages to one reader, and nothing goes wrong."
-deadline = "60s"
-stall_threshold = "30s"
-[transport]
-kind = "cursor_ring"
-slots = 4
-slot_bytes = 256
-[[process]]
-name = "writer"
-role = "writer"
-workload = { messages = 20, size_bytes = 8, deadline = "20s" }
-[[process]]
-name = "reader"
-role = "reader"
-workload = { deadline = "20s" }
-"""
 # Says of a healthy run that a bug is found in it.
 UNMET = GOOD + '[[expect]]\nverdict = "invalid"\nchecker = "fifo"\n'
 SWEPT = GOOD + '[sweep.product]\n"transport.slots" = [4, 44]\n'

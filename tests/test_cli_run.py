@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from scenario_texts import GOOD
 
 import cy_kernels
 from sim.history import journal
@@ -31,25 +32,6 @@ pytestmark = pytest.mark.skipif(
 WATCHDOG_S = 120  # only against a hang
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "report-schema.json"
 
-GOOD = """\
-schema = 1
-name = "NAME"
-story = "One writer sends a few messages to one reader, and nothing goes wrong."
-deadline = "60s"
-stall_threshold = "30s"
-[transport]
-kind = "cursor_ring"
-slots = 4
-slot_bytes = 256
-[[process]]
-name = "writer"
-role = "writer"
-workload = { messages = 20, size_bytes = 8, deadline = "20s" }
-[[process]]
-name = "reader"
-role = "reader"
-workload = { deadline = "20s" }
-"""
 # Its reader is stopped for good measure, and nobody said that a send may time out.
 UNMET = """\
 [[fault]]

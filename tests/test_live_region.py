@@ -10,9 +10,10 @@ from typing import Iterator
 
 import pytest
 
+from cy_kernels.owner import pid_namespace
 from sim.errors import WorldError
 from sim.live.leftovers import leftovers, reap_dead
-from sim.live.procfs import pid_namespace, stat
+from sim.live.procfs import stat
 from sim.live.region import (
     LiveRegions,
     names_with,

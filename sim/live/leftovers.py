@@ -11,8 +11,9 @@ import signal
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
+from cy_kernels.owner import pid_namespace
 from sim.live.litter import CGROUPS, SHM, end_cgroup, remove_file
-from sim.live.procfs import pid_namespace, stat
+from sim.live.procfs import stat
 from sim.live.region import RegionName, parse_name
 from sim.live.watcher import OWNER
 

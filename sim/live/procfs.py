@@ -29,11 +29,6 @@ def is_stopped(pid: int) -> bool:
     return found is not None and found.state in "Tt"
 
 
-def pid_namespace() -> int:
-    """The inode that names our pid namespace: a pid means nothing outside of it."""
-    return os.stat("/proc/self/ns/pid").st_ino
-
-
 def descendants(root: int) -> Iterator[int]:
     """Every process below `root`, as far as one reading of /proc can tell."""
     parents = {}

@@ -19,9 +19,10 @@ from typing import Dict, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import posix_ipc
 
+from cy_kernels.owner import pid_namespace
 from sim.errors import WorldError
 from sim.live.litter import SHM, files_with, remove_files, shm_starts
-from sim.live.procfs import pid_namespace, stat
+from sim.live.procfs import stat
 
 NAME = re.compile(r"/?(?:sem\.)?spinbed\.(\d+)\.(\d+)\.(\d+)\.([0-9a-f]{16})(?:\.(.*))?", re.DOTALL)
 

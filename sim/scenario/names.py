@@ -11,7 +11,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from cy_kernels import choice
-from sim import checkers, faults, transport
+from sim import checkers, transport
 from sim.history import op
 
 SELECTORS = ("one", "some", "majority", "all")
@@ -46,10 +46,6 @@ def _fold(name: str) -> str:
 
 
 # The tables are looked up at each use: a scenario is checked against what is registered then.
-def fault_names() -> Sequence[str]:
-    return tuple(faults.FAULTS)
-
-
 def transport_names() -> Sequence[str]:
     return tuple(transport.TRANSPORTS)
 
