@@ -88,8 +88,7 @@ cdef class CursorWriter(_Writer):
             with nogil:
                 reason = cursor_await_writable(&self.face.ops, &self.ring, &w)
             if reason == TIMED_OUT and self.evicts:
-                self.evict_dead_readers()
-                if clock_ns() < last_ns:
+                if self.evict_dead_readers() or clock_ns() < last_ns:
                     mark_repeats(True)
                     continue
             if reason != INTERRUPTED:
@@ -99,6 +98,8 @@ cdef class CursorWriter(_Writer):
             mark_repeats(True)
 
     cdef int evict_dead_readers(self) except -1:
+        """How many were given up."""
+        cdef int evicted = 0
         cdef u32 rank
         cdef u64 owner
         for rank in range(self.ring.readers):
@@ -106,8 +107,8 @@ cdef class CursorWriter(_Writer):
             if owner in (0, OWNER_DETACHED, OWNER_EVICTED):
                 continue
             if is_dead(self.ring.header, owner):
-                cursor_evict(&self.face.ops, &self.ring, rank, owner)
-        return 0
+                evicted += cursor_evict(&self.face.ops, &self.ring, rank, owner)
+        return evicted
 
     cdef void write(self, const u8* payload, u32 size) noexcept nogil:
         cursor_write(&self.face.ops, &self.ring, payload, size)

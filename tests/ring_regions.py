@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Mapping, Optional
 
 import cy_kernels
@@ -14,6 +16,7 @@ from cy_kernels.choice import COMPILED, PURE, VARIABLE, kernels
 
 SECOND_NS = 1_000_000_000
 KINDS = ("flag", "cursor")
+DATA_EVENT, SPACE_EVENT = 128, 192  # offsets in the region header
 OVERHEAD = {"flag": 7, "cursor": 0}
 STRATEGIES = ("busy_spin", "pause", "yielding", "park", "backoff")
 # What every ring, wait and recorder test runs on here.
@@ -31,6 +34,7 @@ PURE_LACKS = {
     "test_a_killed_readers_successor_repeats_what_was_not_released": TAKEOVER,
     "test_a_writer_that_evicts_goes_on_without_a_dead_reader": EVICTION,
     "test_a_stopped_reader_is_never_evicted": EVICTION,
+    "test_a_slot_that_an_eviction_frees_beats_the_deadline": EVICTION,
     "test_a_parked_reader_raises_its_flag_and_the_waker_clears_it": PARKING,
 }
 
@@ -104,6 +108,17 @@ class SharedRegion:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def await_sleep(region: SharedRegion, pid: int) -> None:
+    """Until the process sleeps with its flag raised: on the futex, then."""
+    deadline_ns = soon()
+    while time.monotonic_ns() < deadline_ns:
+        parked = struct.unpack_from("<II", region.buffer, DATA_EVENT)[1]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if parked and state == "S":
+            return
+    raise AssertionError("the reader did not park")
 
 
 def new_recorder(records: int = 1000, *, on: Optional[str] = None) -> memoryview:

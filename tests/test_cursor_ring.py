@@ -120,6 +120,15 @@ def test_a_writer_that_evicts_goes_on_without_a_dead_reader(region: SharedRegion
         region.reader(0)
 
 
+def test_a_slot_that_an_eviction_frees_beats_the_deadline(region: SharedRegion) -> None:
+    kill(hold(region, "r = reader(0)"))
+    writer, alive = region.writer(evict_dead=True), region.reader(1)
+    for number in range(4):
+        writer.send(bytes([number]), soon())
+        alive.receive(soon())
+    assert writer.send(b"", 1) == 4
+
+
 def test_a_stopped_reader_is_never_evicted(region: SharedRegion) -> None:
     child = hold(region, "r = reader(0)")
     try:

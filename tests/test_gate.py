@@ -9,7 +9,7 @@ import subprocess
 from typing import Iterator, Tuple
 
 import pytest
-from ring_regions import SharedRegion, soon
+from ring_regions import STRATEGIES, SharedRegion, await_sleep, soon
 
 from cy_kernels import gate, ring
 
@@ -163,6 +163,55 @@ def test_a_token_lets_one_step_pass() -> None:
     assert reader.receive(soon()) == b"held"
     assert child.communicate(timeout=30)[0] == "sent\n"
     made.close()
+
+
+LAST_LOOK = """
+{setup}
+gate.arm(control, "wait.clock.now", "token")
+print("go", flush=True)
+print({call}, flush=True)
+"""
+
+
+@pytest.mark.parametrize("wait", STRATEGIES)
+def test_a_receive_polls_once_more_before_it_times_out(gated: Gated, wait: str) -> None:
+    writer = gated.region.writer()
+    child = gated.process(
+        LAST_LOOK.format(setup=f"there = reader(0, wait={wait!r})", call="there.receive(1)")
+    )
+    assert gate.await_arrivals(gated.control, 1, soon())
+    writer.send(b"just in time", soon())
+    gate.grant(gated.control)
+    assert child.communicate(timeout=30)[0] == "go\nb'just in time'\n"
+
+
+@pytest.mark.parametrize("wait", STRATEGIES)
+def test_a_send_polls_once_more_before_it_times_out(gated: Gated, wait: str) -> None:
+    reader = gated.region.reader(0)
+    setup = f"there = writer(wait={wait!r}); [there.send(b'x') for _ in range(4)]"
+    child = gated.process(LAST_LOOK.format(setup=setup, call="there.send(b'y', 1)"))
+    assert gate.await_arrivals(gated.control, 1, soon())
+    reader.receive(soon())
+    gate.grant(gated.control)
+    assert child.communicate(timeout=30)[0] == "go\n4\n"
+
+
+def test_a_parked_reader_finds_what_a_writer_sent_that_died_before_it_woke_it(
+    gated: Gated,
+) -> None:
+    step = f"{gated.region.kind}.send.load_parked"
+    gate.arm(gated.control, step, "kill")
+    reader = gated.region.process(
+        "there = reader(0); print('go', flush=True);"
+        " print(there.receive(time.monotonic_ns() + 2 * 10**9), there.position)"
+    )
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == "go\n"
+    await_sleep(gated.region, reader.pid)
+    writer = gated.process("w = writer(); w.send(b'left'); print('sent', flush=True)")
+    assert (writer.communicate(timeout=30)[0], writer.returncode) == ("", -signal.SIGKILL)
+    assert gated.region.describe()["readers_parked"]  # it was not woken
+    assert reader.communicate(timeout=30)[0] == "b'left' 1\n"
 
 
 def test_takeover_eviction_detach_and_shutdown_have_steps_of_their_own(

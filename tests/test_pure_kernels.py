@@ -16,8 +16,10 @@ from typing import Iterator
 import pytest
 from ring_regions import (
     ALL_KERNELS,
+    DATA_EVENT,
     KINDS,
     PURE_LACKS,
+    SPACE_EVENT,
     STRATEGIES,
     SharedRegion,
     new_recorder,
@@ -28,9 +30,8 @@ import cy_kernels
 from cy_kernels.choice import COMPILED, PURE, VARIABLE, BadChoice, chosen, kernels
 from cy_kernels.errors import RingBusy, RingError, RingTimeout
 from cy_kernels.pure import memory
+from cy_kernels.pure.ends import READY, TIMED_OUT, await_ready
 from cy_kernels.pure.ring import CursorWriter
-
-DATA_EVENT, SPACE_EVENT = 128, 192  # offsets in the region header
 
 mixes = pytest.mark.skipif(
     COMPILED not in ALL_KERNELS, reason="mixes pure with compiled kernels, and there are none"
@@ -124,6 +125,7 @@ def test_nobody_parks_and_the_end_names_what_it_runs(region: SharedRegion, wait:
 
 BUMP = """
 from cy_kernels.pure import memory
+from cy_kernels.pure.ends import READY, TIMED_OUT, await_ready
 event = memory.Memory(region).futex_word({offset})
 print("ready", flush=True)
 sys.stdin.readline()
@@ -357,3 +359,11 @@ def test_a_region_that_is_read_only_can_be_described_and_not_opened(region: Shar
     assert describe(frozen) == region.describe()
     with pytest.raises(BufferError):
         region._end("Writer")(frozen, **region.geometry)
+
+
+@pytest.mark.parametrize("wait", STRATEGIES)
+def test_what_comes_while_the_deadline_passes_is_not_too_late(wait: str) -> None:
+    clock_looks: list[int] = []  # the last of them finds that time is over
+    came = await_ready(lambda: READY if clock_looks else None, wait, 1, clock_looks.append)
+    assert (came, len(clock_looks)) == (READY, 1)
+    assert await_ready(lambda: None, wait, 1, None) == TIMED_OUT

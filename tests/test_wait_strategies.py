@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal
 import struct
-import time
-from pathlib import Path
 from typing import Iterator
 
 import pytest
-from ring_regions import ALL_KERNELS, STRATEGIES, SharedRegion, soon
+from ring_regions import (
+    ALL_KERNELS,
+    DATA_EVENT,
+    SPACE_EVENT,
+    STRATEGIES,
+    SharedRegion,
+    await_sleep,
+    soon,
+)
 
 from cy_kernels.choice import COMPILED, PURE, Kernels
 from cy_kernels.errors import RingTimeout
-
-DATA_EVENT, SPACE_EVENT = 128, 192  # offsets in the region header
 
 ECHO = """
 there, back = reader(0, wait="{wait}"), None
@@ -73,17 +77,6 @@ def test_times_out_at_its_deadline_and_not_before(region: SharedRegion, wait: st
     with pytest.raises(RingTimeout):
         reader.receive(deadline_ns)
     assert soon(0) >= deadline_ns
-
-
-def await_sleep(region: SharedRegion, pid: int) -> None:
-    """Until the process sleeps with its flag raised: on the futex, then."""
-    deadline_ns = soon()
-    while time.monotonic_ns() < deadline_ns:
-        parked = struct.unpack_from("<II", region.buffer, DATA_EVENT)[1]
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if parked and state == "S":
-            return
-    raise AssertionError("the reader did not park")
 
 
 @pytest.mark.parametrize("wait", STRATEGIES)

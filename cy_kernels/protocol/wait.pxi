@@ -6,10 +6,14 @@
 #
 # A round spins, yields, arms (then the poll that follows is the recheck) or sleeps. Strategies
 # are inline functions behind one switch: no virtual call between ring and wait.
+#
+# The round that finds the deadline passed is followed by one more poll, and only the next one says
+# TIMED_OUT: what a peer did that died, or was slow, before its wake-up has been seen by then.
 
 cdef struct Waiter:
     int strategy
     bint is_armed
+    bint is_late  # the deadline has passed: the poll that follows is the last
     u32 seen  # the event word when the waiter armed
     u32 rounds
     u32* event  # futex word that the other side bumps
@@ -34,8 +38,8 @@ cdef inline int look_at_clock(Ops* ops, Waiter* w) noexcept nogil:
     if w.heartbeat_ns != NULL:
         store64(ops, Step.WAIT__CLOCK__STORE_HEARTBEAT, w.heartbeat_ns, <u64>now_ns, RELAXED)
     if now_ns >= w.deadline_ns:
-        point(ops, Step.WAIT__CLOCK__TIMED_OUT)
-        return TIMED_OUT
+        w.is_late = True
+        return AGAIN
     if w.signal_check_ns == SIGNALS_CHECKED:
         return AGAIN
     if w.signal_check_ns == 0:
@@ -54,6 +58,10 @@ include "wait_backoff.pxi"
 
 
 cdef inline int wait_round(Ops* ops, Waiter* w) noexcept nogil:
+    if w.is_late:
+        w.is_late = False
+        point(ops, Step.WAIT__CLOCK__TIMED_OUT)
+        return TIMED_OUT
     if w.strategy == PARK:
         return wait_park(ops, w)
     if w.strategy == PAUSE:

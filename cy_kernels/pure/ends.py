@@ -56,7 +56,10 @@ def await_ready(poll: Poll, wait: str, deadline_ns: int, beat: Optional[Beat]) -
         return reason
     waiter = Waiter(wait, deadline_ns, beat)
     while reason is None:
-        reason = poll() if waiter.round() else TIMED_OUT
+        is_in_time = waiter.round()
+        reason = poll()  # also when time is over: what came meanwhile is not too late
+        if reason is None and not is_in_time:
+            return TIMED_OUT
     return reason
 
 
