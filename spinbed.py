@@ -17,7 +17,8 @@ from typing import List, Union
 
 from sim.arguments import JOURNALS, journals_folder, reproducing
 from sim.arguments import version as _version
-from sim.cli import crew_for, main
+from sim.cli import main
+from sim.commands import crew_for
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
 from sim.run import load_all, plan_all
 from sim.verdict import RunResult

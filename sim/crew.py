@@ -67,7 +67,7 @@ class Crew(Generic[W]):
         self._done: queue.Queue[Union[Tuple[int, RunResult], BaseException, None]] = queue.Queue()
         self._early: Dict[int, RunResult] = {}  # finished before one that comes first
         self.running: Dict[int, Tuple[Plan, float]] = {}  # and when it began
-        # Daemons, so that a second Ctrl-C ends the process at once; the watchers then clean up.
+        # Daemons: the interpreter's end waits for none; the watchers then clean up.
         self._threads = [
             threading.Thread(target=self._work, name=f"crew-{index}", daemon=True)
             for index in range(jobs)

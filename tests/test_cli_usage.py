@@ -12,7 +12,7 @@ from typing import Any, List
 import jsonschema
 import pytest
 
-from sim import cli
+from sim import cli, commands
 from sim.arguments import ReportTo, parse
 from sim.errors import ScenarioError
 
@@ -293,7 +293,7 @@ def test_a_bug_ends_with_70_a_traceback_and_a_request(
     def planted(arguments: object) -> int:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setitem(cli.COMMANDS, "version", planted)
+    monkeypatch.setitem(commands.COMMANDS, "version", planted)
     assert cli.main(["version"]) == 70
     told = capsys.readouterr().err
     assert "Traceback" in told and "ZeroDivisionError: planted" in told

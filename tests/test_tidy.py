@@ -36,11 +36,12 @@ LAYERS = (
     ("hang", "nemesis", "verdict"),
     ("report",),
     ("run",),
-    ("arguments", "cli", "crew", "selection", "pytest_plugin"),
+    ("arguments", "cli", "commands", "crew", "selection", "pytest_plugin"),
     ("testing",),
     ("spinbed",),
 )
-NEVER = ({"transport", "faults", "checkers"}, {"virtual", "live"}, {"cli", "pytest_plugin"})
+BESIDE = ({"cli", "pytest_plugin"}, {"commands", "pytest_plugin"})
+NEVER = ({"transport", "faults", "checkers"}, {"virtual", "live"}, *BESIDE)
 # Narrower than their layer. A fault names Allowance, which abc takes from history.
 ONLY = {"faults": {"abc", "history"}, "checkers": {"abc", "history"}, "subjects": {"cy_kernels"}}
 
@@ -67,14 +68,14 @@ CLOCK_NAMES = (
     *("time.time*", "time.monotonic*", "time.perf_counter*", "time.clock_gettime*", "time.sleep"),
     *("datetime.datetime.now", "datetime.datetime.utcnow"),
 )
-OWN_PROCESS = ("cy_kernels/owner.py", "sim/cli.py")  # proof of an owner's death; Ctrl-C
-COMMAND_LINE = ("sim/cli.py", "sim/crew.py", "sim/report/progress.py")
+OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
+COMMAND_LINE = ("sim/commands.py", "sim/crew.py", "sim/report/progress.py")
 BANS = {
     "print": Ban(
         ("print",),
         PRODUCT,
-        ("sim/report/", "sim/cli.py"),
-        "return the text; sim/report/ and sim/cli.py print it",
+        ("sim/report/", "sim/commands.py"),
+        "return the text; sim/report/ and sim/commands.py print it",
     ),
     "dice": Ban(
         ("random", "random.*", "numpy.random*"),
