@@ -63,16 +63,15 @@ def await_ready(poll: Poll, wait: str, deadline_ns: int, beat: Optional[Beat]) -
     return reason
 
 
-class Writer:
-    """One open writing side. Not for use from two threads at once."""
+class End:
+    """One open side of a ring. Not for use from two threads at once."""
 
     kernels = "pure"
 
-    def __init__(self, face: Face, largest: int) -> None:
+    def __init__(self, face: Face) -> None:
         self._face = face
         self.wait = face.wait  # the strategy that really runs
         self.position = 0  # of the next message
-        self._largest = largest
 
     def _poll(self) -> Optional[str]:
         raise NotImplementedError
@@ -80,6 +79,43 @@ class Writer:
     def _beat(self) -> Optional[Beat]:
         """Where this end's heartbeat goes, if the ring has one for it."""
         return None
+
+    def shutdown(self) -> None:
+        """Wake everybody on both sides: every pending and later operation raises RingClosed."""
+        self._face.shut_down()
+
+    def _detach(self) -> None:
+        """Nobody owns a place, unless the ring says so."""
+
+    def close(self) -> None:
+        """Give up this end's place and let go of the region. A second call is a no-op."""
+        self._face.leave()
+        if self._face.is_open:
+            self._detach()
+        self._face.close()
+
+    def abandon(self) -> None:
+        """Let go of the region and leave shared state as a crash would."""
+        self._face.leave()
+        self._face.close()
+
+    @property
+    def slots(self) -> Optional[int]:
+        return self._face.geometry_of("slots")
+
+    @property
+    def slot_bytes(self) -> Optional[int]:
+        return self._face.geometry_of("slot_bytes")
+
+    @property
+    def readers(self) -> Optional[int]:
+        return self._face.geometry_of("readers")
+
+
+class Writer(End):
+    def __init__(self, face: Face, largest: int) -> None:
+        super().__init__(face)
+        self._largest = largest
 
     def _write(self, payload: memoryview[int]) -> None:
         raise NotImplementedError
@@ -123,55 +159,11 @@ class Writer:
         self._face.end_ring(self.position)
         self._face.is_busy = False
 
-    def shutdown(self) -> None:
-        """Wake everybody on both sides: every pending and later operation raises RingClosed."""
-        self._face.shut_down()
 
-    def _detach(self) -> None:
-        """Nobody owns a place, unless the ring says so."""
-
-    def close(self) -> None:
-        """Give up the writer's place and let go of the region. A second call is a no-op."""
-        self._face.leave()
-        if self._face.is_open:
-            self._detach()
-        self._face.close()
-
-    def abandon(self) -> None:
-        """Let go of the region and leave shared state as a crash would."""
-        self._face.leave()
-        self._face.close()
-
-    @property
-    def slots(self) -> Optional[int]:
-        return self._face.geometry_of("slots")
-
-    @property
-    def slot_bytes(self) -> Optional[int]:
-        return self._face.geometry_of("slot_bytes")
-
-    @property
-    def readers(self) -> Optional[int]:
-        return self._face.geometry_of("readers")
-
-
-class Reader:
-    """One open reading side. Not for use from two threads at once."""
-
-    kernels = "pure"
-
+class Reader(End):
     def __init__(self, face: Face, rank: int) -> None:
-        self._face = face
-        self.wait = face.wait  # the strategy that really runs
-        self.position = 0  # of the next message
+        super().__init__(face)
         self.rank = rank
-
-    def _poll(self) -> Optional[str]:
-        raise NotImplementedError
-
-    def _beat(self) -> Optional[Beat]:
-        """Where this end's heartbeat goes, if the ring has one for it."""
-        return None
 
     def _message(self) -> memoryview[int]:
         """The message that is ours to read, in place."""
@@ -210,37 +202,6 @@ class Reader:
     def receiving(self, deadline_ns: int = -1) -> HeldSlot:
         """A context manager: the next message in place, released when the block ends, however."""
         return HeldSlot(self, deadline_ns)
-
-    def shutdown(self) -> None:
-        """Wake everybody on both sides: every pending and later operation raises RingClosed."""
-        self._face.shut_down()
-
-    def _detach(self) -> None:
-        """Nobody owns a place, unless the ring says so."""
-
-    def close(self) -> None:
-        """Leave: the writer no longer waits for us. A second call is a no-op."""
-        self._face.leave()
-        if self._face.is_open:
-            self._detach()
-        self._face.close()
-
-    def abandon(self) -> None:
-        """Let go of the region and leave shared state as a crash would."""
-        self._face.leave()
-        self._face.close()
-
-    @property
-    def slots(self) -> Optional[int]:
-        return self._face.geometry_of("slots")
-
-    @property
-    def slot_bytes(self) -> Optional[int]:
-        return self._face.geometry_of("slot_bytes")
-
-    @property
-    def readers(self) -> Optional[int]:
-        return self._face.geometry_of("readers")
 
 
 class HeldSlot:
