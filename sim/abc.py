@@ -206,6 +206,11 @@ class TransportSpec:
     reserve: bool = True  # False leaves pages lazy
     evict_dead: bool = False  # cursor_ring: the writer gives up on readers proven dead
 
+    @property
+    def geometry(self) -> Mapping[str, int]:
+        """What decides the size and the layout of a ring's region, as the kernels name it."""
+        return {"slots": self.slots, "slot_bytes": self.slot_bytes, "readers": self.readers}
+
 
 class Regions(Protocol):
     """Where a transport gets shared memory from. Names are local to the run."""

@@ -19,7 +19,7 @@ class CursorRing:
     orders: ClassVar[Sequence[str]] = ("fenced",)
 
     def create(self, spec: TransportSpec, regions: Regions) -> None:
-        geometry = _geometry(spec)
+        geometry = spec.geometry
         ring = kernels().ring
         size_bytes = ring.cursor_region_bytes(**geometry)
         buffer = regions.create(REGION, size_bytes, reserve=spec.reserve)
@@ -30,7 +30,7 @@ class CursorRing:
     ) -> WriterEnd:
         buffer = regions.attach(REGION)
         return kernels().ring.CursorWriter(
-            buffer, wait=wait, recorder=recorder, evict_dead=spec.evict_dead, **_geometry(spec)
+            buffer, wait=wait, recorder=recorder, evict_dead=spec.evict_dead, **spec.geometry
         )
 
     def reader(
@@ -44,12 +44,8 @@ class CursorRing:
     ) -> ReaderEnd:
         buffer = regions.attach(REGION)
         return kernels().ring.CursorReader(
-            buffer, rank=rank, wait=wait, recorder=recorder, **_geometry(spec)
+            buffer, rank=rank, wait=wait, recorder=recorder, **spec.geometry
         )
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
         return kernels().ring.cursor_describe(regions.attach(REGION))
-
-
-def _geometry(spec: TransportSpec) -> Mapping[str, int]:
-    return {"slots": spec.slots, "slot_bytes": spec.slot_bytes, "readers": spec.readers}

@@ -28,7 +28,7 @@ class FlagRing:
     orders: ClassVar[Sequence[str]] = ("fenced", "as_shipped")
 
     def create(self, spec: TransportSpec, regions: Regions) -> None:
-        geometry = _geometry(spec)
+        geometry = spec.geometry
         ring = kernels().ring
         size_bytes = ring.flag_region_bytes(**geometry)
         buffer = regions.create(REGION, size_bytes, reserve=spec.reserve)
@@ -58,12 +58,8 @@ class FlagRing:
         return kernels().ring.flag_describe(regions.attach(REGION))
 
 
-def _geometry(spec: TransportSpec) -> Mapping[str, int]:
-    return {"slots": spec.slots, "slot_bytes": spec.slot_bytes, "readers": spec.readers}
-
-
 def _options(spec: TransportSpec) -> Mapping[str, Any]:
-    return {**_geometry(spec), "order": spec.order, "mutant": spec.mutant}
+    return {**spec.geometry, "order": spec.order, "mutant": spec.mutant}
 
 
 def _kernels(spec: TransportSpec) -> ModuleType:
