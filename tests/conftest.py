@@ -18,6 +18,8 @@ from skip_ledger import SkipLedger
 
 import cy_kernels
 from cy_kernels.choice import PURE, Kernels, kernels
+from sim.live.region import names_with
+from sim.live.supervisor import Supervisor
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
 NEED_KERNELS = ["test_gate.py", "test_op_sets.py", "test_steps_live.py", "test_stubs.py"]
@@ -32,6 +34,19 @@ def on(request: pytest.FixtureRequest) -> Kernels:
     if request.param == PURE and lack is not None:
         pytest.skip(lack)
     return kernels(request.param)
+
+
+@pytest.fixture(scope="module")
+def supervisor() -> Iterator[Supervisor]:
+    with Supervisor() as made:
+        yield made
+
+
+@pytest.fixture
+def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
+    """What a module uses whose runs must leave no shared memory behind, whatever befell them."""
+    yield
+    assert names_with(supervisor.prefix + ".") == []
 
 
 def pytest_configure(config: pytest.Config) -> None:

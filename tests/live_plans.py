@@ -6,20 +6,10 @@ import dataclasses
 from typing import Any, List, Mapping, Optional, Sequence, Union
 
 from sim.abc import TransportSpec
-from sim.history.history import Header, History, ProcessHeader
+from sim.history.history import History
 from sim.history.op import EXIT, HEAL, INJECT, INVOKE, OK, Op
-from sim.scenario.plan import (
-    AfterOps,
-    AtTime,
-    Injection,
-    Plan,
-    ProcessPlan,
-    ReaderWorkload,
-    WriterWorkload,
-)
-
-MS = 1_000_000
-SECOND = 1_000 * MS
+from sim.scenario.plan import AfterOps, AtTime, Injection, Plan, ReaderWorkload, WriterWorkload
+from sim.testing.literal_plan import SECOND, literal_plan
 
 
 def plan(
@@ -40,44 +30,16 @@ def plan(
     spec = TransportSpec(kind=kind, readers=readers, slots=slots, slot_bytes=256)
     write = WriterWorkload(messages, [64], interval_ns, deadline_ns, on_timeout, payload_seed=7)
     read = ReaderWorkload(0, deadline_ns, on_timeout)
-    env = env or {}
-    processes = [ProcessPlan("writer", "writer", None, "park", start, env, write)]
-    for rank in range(readers):
-        name = f"reader[{rank}]"
-        processes.append(ProcessPlan(name, "reader", rank, "park", start, env, read))
-    header = Header(
-        name="literal",
-        path="literal.toml",
-        world="live",
-        seed=7,
-        transport=kind,
-        readers=readers,
-        slots=slots,
-        slot_bytes=256,
-        mutant=None,
-        knows_owner=kind == "cursor_ring",
-        processes=[ProcessHeader(p.name, p.role, p.rank, deadline_ns) for p in processes],
-        faults=(),
-        allowances=(),
-        stall_threshold_ns=stall_threshold_ns,
-        deadline_ns=run_deadline_ns,
-        grace_ns=SECOND,
-    )
-    return Plan(
-        name="literal",
-        story="",
-        path="literal.toml",
-        seed=7,
-        worlds=("live",),
-        requires=frozenset(),
-        deadline_ns=run_deadline_ns,
-        stall_threshold_ns=stall_threshold_ns,
-        transport=spec,
-        processes=processes,
+    return literal_plan(
+        "literal",
+        spec,
+        write,
+        read,
+        start=start,
+        env=env,
         injections=injections,
-        checkers=(),
-        expectations=(),
-        header=header,
+        stall_threshold_ns=stall_threshold_ns,
+        deadline_ns=run_deadline_ns,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, List
 
 import jsonschema
 import pytest
+import scenario_texts
 
 from sim import cli, commands
 from sim.arguments import ReportTo, parse
@@ -18,23 +19,7 @@ from sim.errors import ScenarioError
 
 WATCHDOG_S = 120  # only against a hang
 
-GOOD = """\
-schema = 1
-name = "good"
-story = "One writer sends a few messages to one reader, and nothing goes wrong."
-[transport]
-kind = "cursor_ring"
-slots = 4
-slot_bytes = 256
-[[process]]
-name = "writer"
-role = "writer"
-workload = { messages = 3, size_bytes = 8, deadline = "5s" }
-[[process]]
-name = "reader"
-role = "reader"
-workload = { deadline = "5s" }
-"""
+GOOD = scenario_texts.GOOD.replace("NAME", "good")
 
 
 def spinbed(*words: object, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -191,7 +176,7 @@ def test_validate_reports_every_problem_of_a_file(tmp_path: Path) -> None:
     done = spinbed("validate", "bad.toml", cwd=tmp_path)
     assert done.returncode == 64
     assert "bad.toml:3: sotry" in done.stderr
-    assert "bad.toml:6: transport.slosts" in done.stderr
+    assert "bad.toml:8: transport.slosts" in done.stderr
 
 
 SWEPT = GOOD.replace('"good"', '"swept"') + '[sweep.product]\n"transport.slots" = [4, 44]\n'
@@ -275,7 +260,7 @@ def test_a_transport_that_cannot_be_imported_is_bad_input(tmp_path: Path) -> Non
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
     )
     assert done.returncode == 64
-    assert done.stderr.startswith("theirs.toml:5: transport.kind: 'their_pkg:Transport'")
+    assert done.stderr.startswith("theirs.toml:7: transport.kind: 'their_pkg:Transport'")
     assert "ZeroDivisionError: planted" in done.stderr
     assert "Traceback" not in done.stderr
 

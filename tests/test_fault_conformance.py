@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any, ClassVar, Iterator, Mapping
+from typing import Any, ClassVar, Mapping
 
 import pytest
 from ring_regions import GATE, TAKEOVER
@@ -19,12 +19,6 @@ from sim.live.supervisor import Supervisor
 from sim.testing.fault_kit import BrokenPromise, Lacking, Observe, check_fault, targets
 
 MS = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as made:
-        yield made
 
 
 def groups(target: str) -> Observe:

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Iterator
 
 import pytest
-from live_plans import (
-    MS,
-    SECOND,
-    closed,
-    exits,
-    healed,
-    injected,
-    injection,
-    plan,
-    positions,
-)
+from live_plans import closed, exits, healed, injected, injection, plan, positions
 from ring_regions import TAKEOVER
 
 from cy_kernels.choice import PURE, kernels
@@ -31,22 +20,11 @@ from sim.faults.truncate_region import TruncateRegion
 from sim.faults.unlink_region import UnlinkRegion
 from sim.history.history import Allowance
 from sim.history.op import EXIT, HEAL, INJECT, INVOKE, OK
-from sim.live.region import names_with
-from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps, AtTime
+from sim.testing.literal_plan import MS, SECOND
 
-
-@pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
-    yield
-    assert names_with(supervisor.prefix + ".") == []
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 needs_takeover = pytest.mark.skipif(kernels().kind == PURE, reason=TAKEOVER)

@@ -11,7 +11,7 @@ from typing import Any, Iterator, List
 
 import pytest
 from live_ends import WITHIN_S, await_gone, with_our_path
-from live_plans import MS, SECOND, closed, exits, healed, injected, injection, plan, positions
+from live_plans import closed, exits, healed, injected, injection, plan, positions
 from ring_regions import TAKEOVER
 
 from cy_kernels.choice import PURE, kernels
@@ -32,12 +32,12 @@ from sim.history.history import History
 from sim.history.op import EXIT
 from sim.live import cgroup
 from sim.live.procfs import descendants
-from sim.live.region import names_with
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
 from sim.scenario.loader import load
 from sim.scenario.plan import AfterOps, AtTime, Plan
+from sim.testing.literal_plan import MS, SECOND
 from sim.transport.words import find_word, names
 
 MIB = 1 << 20
@@ -48,16 +48,9 @@ def needs(*capabilities: Capability) -> pytest.MarkDecorator:
     return pytest.mark.skipif(lack is not None, reason=lack or "")
 
 
-@pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as made:
-        yield made
-
-
 @pytest.fixture(autouse=True)
-def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
+def no_group_is_left(nothing_is_left: None, supervisor: Supervisor) -> Iterator[None]:
     yield
-    assert names_with(supervisor.prefix + ".") == []
     assert groups_of(supervisor.prefix) == []
 
 
@@ -301,7 +294,8 @@ def test_a_small_shm_needs_no_right_to_mount_but_a_user_namespace():
 
 RUNNER = """
 import os
-from live_plans import SECOND, injection, plan
+from live_plans import injection, plan
+from sim.testing.literal_plan import SECOND
 from live_transports import SayWhenRunning
 from sim.faults import FAULTS
 from sim.live.rights import lack_of_rights

@@ -11,30 +11,12 @@ from typing import Iterator
 import pytest
 from live_ends import WITHIN_S, with_our_path
 from live_plans import plan
+from scenario_texts import GOOD
 
 from sim.errors import WorldError
 from sim.live.supervisor import Supervisor
 from sim.run import run
 
-SCENARIO = """\
-schema = 1
-name = "a-few-messages"
-story = "One writer sends a few messages to one reader."
-deadline = "60s"
-stall_threshold = "30s"
-[transport]
-kind = "cursor_ring"
-slots = 4
-slot_bytes = 256
-[[process]]
-name = "writer"
-role = "writer"
-workload = { messages = MESSAGES, size_bytes = 8, deadline = "20s" }
-[[process]]
-name = "reader"
-role = "reader"
-workload = { deadline = "20s" }
-"""
 AS_ROOT = () if os.geteuid() == 0 else ("--user", "--map-root-user")
 # On a disk of 64 KiB in the folder `disk`, which ends with the namespace; what is on it is told.
 ON_A_TINY_DISK = (
@@ -68,7 +50,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def spinbed(
     folder: Path, prepare: str, messages: int, *words: str, inodes: int = 1000
 ) -> subprocess.CompletedProcess[str]:
-    text = SCENARIO.replace("MESSAGES", str(messages))
+    text = GOOD.replace("messages = 20", f"messages = {messages}")
     (folder / "one.toml").write_text(text, encoding="utf-8")
     return subprocess.run(
         [*ON_A_TINY_DISK, prepare, sys.executable, "-m", "sim.cli", "run", "one.toml", *words],
@@ -103,7 +85,7 @@ def test_a_full_disk_for_the_folder_of_journals_is_refused(folder: Path) -> None
 
 
 def test_a_full_disk_for_the_report_is_told_and_no_bug(tmp_path: Path) -> None:
-    (tmp_path / "one.toml").write_text(SCENARIO.replace("MESSAGES", "20"), encoding="utf-8")
+    (tmp_path / "one.toml").write_text(GOOD, encoding="utf-8")
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run(
             [sys.executable, "-m", "sim.cli", "run", "one.toml"],

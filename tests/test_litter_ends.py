@@ -11,7 +11,7 @@ from typing import Iterator, List, NamedTuple
 
 import pytest
 from live_ends import WITHIN_S, await_gone, with_our_path
-from live_plans import SECOND, plan
+from live_plans import plan
 
 from sim.errors import WorldError
 from sim.live.cgroup import FREEZER, Group, find_tree, lack
@@ -20,12 +20,14 @@ from sim.live.procfs import descendants, stat
 from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps, Injection
+from sim.testing.literal_plan import SECOND
 
 START_METHODS = ["template", "fork", "spawn", "forkserver"]
 
 RUNNER = """
 import os, sys
-from live_plans import SECOND, injection, plan
+from live_plans import injection, plan
+from sim.testing.literal_plan import SECOND
 from live_transports import SayWhenRunning
 from sim.faults.freeze import Freeze
 from sim.live.supervisor import Supervisor

@@ -9,7 +9,7 @@ import subprocess
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
-from live_plans import MS, injected, injection, plan
+from live_plans import injected, injection, plan
 
 from sim.faults.slow import Slow
 from sim.live.process import DEAD, READY, LiveProcess
@@ -17,6 +17,7 @@ from sim.live.supervisor import Supervisor
 from sim.live.task import Task
 from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps
+from sim.testing.literal_plan import MS
 
 
 class Scripted:

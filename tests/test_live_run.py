@@ -7,10 +7,10 @@ import json
 import os
 import platform
 import threading
-from typing import Any, ClassVar, Iterator
+from typing import Any, ClassVar
 
 import pytest
-from live_plans import MS, SECOND, exits, injection, plan, positions, with_wait
+from live_plans import exits, injection, plan, positions, with_wait
 from ring_regions import ALL_KERNELS
 
 from cy_kernels.choice import PURE, kernels
@@ -23,12 +23,7 @@ from sim.live.supervisor import Supervisor
 from sim.live.template import START_METHODS
 from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps
-
-
-@pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as made:
-        yield made
+from sim.testing.literal_plan import MS, SECOND
 
 
 @pytest.mark.parametrize("kind", ["cursor_ring", "flag_ring"])

@@ -10,17 +10,19 @@ from typing import Iterator, List, NamedTuple
 
 import pytest
 from live_ends import WITHIN_S, await_gone, with_our_path
-from live_plans import SECOND, exits, plan
+from live_plans import exits, plan
 
 from sim.errors import WorldError
 from sim.live.procfs import descendants, stat
 from sim.live.region import names_with, remove
 from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
+from sim.testing.literal_plan import SECOND
 
 RUNNER = """
 import sys, threading
-from live_plans import SECOND, plan
+from live_plans import plan
+from sim.testing.literal_plan import SECOND
 from live_transports import SayWhenRunning
 from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan

@@ -6,13 +6,14 @@ import dataclasses
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import pytest
-from live_plans import MS, injection
+from live_plans import injection
 
 from sim.abc import Capability, Evidence
 from sim.errors import WorldError
 from sim.history.op import HEAL, INJECT, Op
 from sim.nemesis import provoke
 from sim.scenario.plan import AfterOps, AtTime
+from sim.testing.literal_plan import MS
 
 START_NS = 1_000_000 * MS + 1  # odd and large, so that a mixed-up clock shows
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 import dataclasses
 import mmap
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
-from live_plans import (
-    MS,
-    SECOND,
-    closed,
-    exits,
-    healed,
-    injected,
-    injection,
-    plan,
-    positions,
-    with_wait,
-)
+from live_plans import closed, exits, healed, injected, injection, plan, positions, with_wait
 
 from cy_kernels import gate
 from sim.abc import VALID
@@ -32,9 +21,7 @@ from sim.faults.stop_at_step import StopAtStep
 from sim.history.op import EXIT, INVOKE, OK
 from sim.live.kernels import lack_of_kernels
 from sim.live.memory import GATE_AT, GATE_BYTES, WORDS
-from sim.live.region import names_with
 from sim.live.steps import Arming, Gate
-from sim.live.supervisor import Supervisor
 from sim.nemesis import run_plan
 from sim.report import text
 from sim.run import run
@@ -42,18 +29,9 @@ from sim.scenario import steps
 from sim.scenario.loader import load
 from sim.scenario.plan import AfterOps, AtStep
 from sim.scenario.planning import make_plan
+from sim.testing.literal_plan import MS, SECOND
 
-
-@pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as made:
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
-    yield
-    assert names_with(supervisor.prefix) == []
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def at(process: str, step: str, after_ops: int, path: str = steps.MESSAGE, nth: int = 1) -> AtStep:

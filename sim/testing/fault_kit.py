@@ -7,7 +7,7 @@ import json
 from typing import Any, Callable, ClassVar, Dict, List, Optional, Sequence
 
 from sim.abc import Capability, Evidence, TransportSpec, World
-from sim.history.history import FaultHeader, Header, History, ProcessHeader
+from sim.history.history import FaultHeader, History
 from sim.history.op import EXIT, HEAL, INJECT
 from sim.live.region import names_with
 from sim.live.rights import lack_of_rights
@@ -20,14 +20,12 @@ from sim.scenario.plan import (
     AtTime,
     Injection,
     Plan,
-    ProcessPlan,
     ReaderWorkload,
     WriterWorkload,
 )
 from sim.scenario.steps import MESSAGE
+from sim.testing.literal_plan import MS, SECOND, literal_plan
 
-MS = 1_000_000
-SECOND = 1_000 * MS
 ROLES = {"writer", "reader"}
 MESSAGES = 60
 OPS_BEFORE = 5
@@ -167,10 +165,6 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
     spec = TransportSpec(kind="cursor_ring", readers=2, slots=8, slot_bytes=256)
     writes = WriterWorkload(MESSAGES, [64], 1 * MS, 50 * MS, "retry", payload_seed=7)
     reads = ReaderWorkload(0, 50 * MS, "retry")
-    processes = [ProcessPlan("writer", "writer", None, "park", "template", {}, writes)]
-    for rank in range(2):
-        name = f"reader[{rank}]"
-        processes.append(ProcessPlan(name, "reader", rank, "park", "template", {}, reads))
     trigger: Any = AfterOps(fault.target, OPS_BEFORE)
     if hasattr(fault, "prepare"):
         trigger = AtTime(0)
@@ -179,39 +173,16 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
         trigger = AtStep(fault.target, OPS_BEFORE, MESSAGE, f"cursor.{does}", 1)
     injected: Any = watched
     injections = [Injection(0, "fault[0]", injected, trigger, 20 * MS if fault.heals else None)]
-    header = Header(
-        name="fault-kit",
-        path="",
-        world="live",
-        seed=7,
-        transport=spec.kind,
-        readers=spec.readers,
-        slots=spec.slots,
-        slot_bytes=spec.slot_bytes,
-        mutant=None,
-        knows_owner=True,
-        processes=[ProcessHeader(p.name, p.role, p.rank, 50 * MS) for p in processes],
+    return literal_plan(
+        "fault-kit",
+        spec,
+        writes,
+        reads,
+        injections=injections,
         faults=[FaultHeader(0, fault.alias, fault.target, fault.heals, fault.fatal)],
         allowances=fault.accounts_for("the kit"),
-        stall_threshold_ns=SECOND,
-        deadline_ns=60 * SECOND,
-        grace_ns=SECOND,
-    )
-    return Plan(
-        name=header.name,
-        story="",
-        path="",
-        seed=header.seed,
-        worlds=("live",),
         requires=fault.requires,
-        deadline_ns=header.deadline_ns,
-        stall_threshold_ns=header.stall_threshold_ns,
-        transport=spec,
-        processes=processes,
-        injections=injections,
-        checkers=(),
-        expectations=(),
-        header=header,
+        stall_threshold_ns=SECOND,
     )
 
 
