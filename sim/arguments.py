@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import hashlib
+import os
 import re
 import secrets
 import shlex
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from importlib import metadata
@@ -136,7 +139,7 @@ def _run_options(parser: Parser) -> None:
         "--require", action="store_true", help="a run that this host cannot do is a failure"
     )
     parser.add_argument(
-        "--journal-dir", type=Path, default=JOURNALS, metavar="DIR",
+        "--journal-dir", type=_folder, default=JOURNALS, metavar="DIR",
         help=f"where journals are kept (default {JOURNALS})",
     )
     parser.add_argument(
@@ -155,10 +158,27 @@ def _one_report_on_stdout(arguments: argparse.Namespace) -> None:
     if not printed:
         arguments.reports.append(ReportTo("text", None))
     for report in arguments.reports:
-        if report.file is not None and not report.file.parent.is_dir():
-            _refuse(f"--report {report.alias}={report.file}: no folder {str(report.file.parent)!r}")
-        if report.file is not None and report.file.is_dir():
-            _refuse(f"--report {report.alias}={report.file}: that is a folder")
+        if report.file is not None:
+            _refuse_unwritable(report.file, f"--report {report.alias}={report.file}")
+
+
+def _refuse_unwritable(file: Path, what: str) -> None:
+    """After the runs it would be too late to say so. Tried, for permissions do not tell all; what
+    is in the file stays, and a file that this makes is removed again."""
+    if not os.path.isdir(file.parent):
+        _refuse(f"{what}: no folder {str(file.parent)!r}")
+    if os.path.isdir(file):
+        _refuse(f"{what}: that is a folder")
+    try:
+        try:
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        except FileExistsError:
+            os.close(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+        else:
+            os.unlink(file)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # a pipe that nobody reads yet
+            _refuse(f"{what}: {error.strerror}")
 
 
 def _world(text: str) -> str:
@@ -186,6 +206,12 @@ def _count(most: int) -> Any:
         return int(text)
 
     return count
+
+
+def _folder(text: str) -> Path:
+    if not text:  # Path takes it for the current folder
+        raise argparse.ArgumentTypeError("'' names no folder")
+    return Path(text)
 
 
 def _report(text: str) -> ReportTo:
@@ -223,6 +249,7 @@ def journals_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if folder.parent.name == ".spinbed":
             (folder.parent / ".gitignore").write_text("*\n")
+        tempfile.TemporaryFile(dir=folder).close()  # after the first run it would be late to fail
     except OSError as error:
         _refuse(f"--journal-dir {folder}: {error.strerror}")
     return folder

@@ -197,14 +197,14 @@ def skipped(plan: Plan, why: str, *, reproduce: str, is_required: bool) -> RunRe
 
 def failed(plan: Plan, error: WorldError, *, reproduce: str) -> RunResult:
     """The operating system failed: nothing is known about the system under test."""
-    why = str(error)
+    why, *quoted = str(error).splitlines()
     return replace(
         _without_a_history(plan, reproduce, skipped=None),
         verdict=UNKNOWN,
         as_expected=False,
         exit_status=ExitStatus.UNKNOWN,
-        checkers=(Result("world", UNKNOWN, why),),
-        failure=(why, "no history: the run did not end", reproduce),
+        checkers=(Result("world", UNKNOWN, str(error)),),
+        failure=(why, *quoted, "no history: the run did not end", reproduce),
     )
 
 

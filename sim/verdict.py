@@ -85,7 +85,8 @@ class RunResult:
     reproduce: str  # the exact command
     journal: Optional[str] = None  # path, where one was kept
     skipped: Optional[str] = None  # why
-    failure: Sequence[str] = ()  # the three lines: what, where in the history, the command
+    # What, where in the history, the command; what a process said that did not start, in between.
+    failure: Sequence[str] = ()
 
 
 def judge(

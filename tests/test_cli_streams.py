@@ -58,3 +58,9 @@ def test_an_interpreter_that_fails_at_its_start_is_quoted_in_the_report(tmp_path
     done = in_a_shell("", "run", "broken.toml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "")
     assert "before it was ready: RuntimeError: spinbed's assertions are part" in done.stdout
+    what, *quoted, where, command = done.stdout.splitlines()[1:-2]
+    assert what.strip().startswith("start failed: pid ")
+    assert any('/sim/__init__.py", line' in line for line in quoted), done.stdout
+    assert all(line.startswith(" " * 8 + "| ") for line in quoted)
+    assert where.strip() == "no history: the run did not end"
+    assert command.strip() == "spinbed run broken.toml --seed 0 --world live"

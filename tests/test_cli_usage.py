@@ -95,6 +95,10 @@ WRONG = [
         "spinbed: --report json=gone/x.json: no folder 'gone'",
     ),
     ("run x --report json=.", "spinbed: --report json=.: that is a folder"),
+    (
+        "run x --report json=/proc/x.json",
+        "spinbed: --report json=/proc/x.json: No such file or directory",
+    ),
     ("run x -k not", "spinbed run: argument -k: 'not': a word is missing after 'not'"),
     ("run gone.toml", "gone.toml: no such file or folder"),
     ("list gone.toml", "gone.toml: no such file or folder"),
@@ -111,6 +115,43 @@ def test_wrong_usage_is_one_line_that_names_the_nearest(words: str, line: str) -
 
         run.load_all(arguments.paths)
     assert str(refused.value) == line
+
+
+@pytest.mark.parametrize("command", ["run", "list", "validate"])
+def test_an_empty_path_is_not_the_current_folder(good: Path, command: str) -> None:
+    done = spinbed(command, "", cwd=good.parent)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "'': names no file or folder\n"
+
+
+def test_an_empty_folder_of_journals_is_not_the_current_one(good: Path) -> None:
+    done = spinbed("run", good, "--journal-dir", "", cwd=good.parent)
+    assert done.returncode == 64
+    assert done.stderr == "spinbed run: argument --journal-dir: '' names no folder\n"
+    assert os.listdir(good.parent) == ["good.toml"]
+
+
+def test_a_folder_that_takes_no_journal_is_refused_before_anything_starts(good: Path) -> None:
+    done = spinbed("run", good, "--journal-dir", "/proc", cwd=good.parent)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr.startswith("spinbed: --journal-dir /proc: ")
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(good: Path) -> None:
+    name = "x" * 300 + ".json"
+    done = spinbed("run", good, "--report", f"json={name}", cwd=good.parent)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == f"spinbed: --report json={name}: File name too long\n"
+    assert os.listdir(good.parent) == ["good.toml"]
+
+
+def test_asking_whether_a_report_can_be_written_leaves_files_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text("old")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("old.json", "new.json", "pipe"):
+        parse(["run", "x", "--report", f"json={tmp_path / name}"])
+    assert sorted(os.listdir(tmp_path)) == ["old.json", "pipe"]
+    assert (tmp_path / "old.json").read_text() == "old"
 
 
 def test_wrong_usage_ends_with_64_and_prints_nothing_else(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from sim.live.supervisor import Supervisor, describe_exit
 
 # A cold start of an interpreter with all imports, many at a time on few cores.
 READY_DEADLINE_NS = 60_000_000_000
+QUOTED_LINES_MAX = 16  # of its standard error: the innermost frames of a traceback
 
 
 def await_ready(
@@ -36,8 +37,14 @@ def await_ready(
     for life in on_the_way:
         if life.is_dead:
             assert life.code is not None
-            tail = life.stderr_tail().strip().splitlines()
-            said = tail[-1] if tail else "it said nothing"
-            outcome = describe_exit(life.code)
-            detail = f"{life.name} ended ({outcome}) before it was ready: {said}"
-            raise WorldError("start", pid=life.pid, detail=detail)
+            how = f"{life.name} ended ({describe_exit(life.code)}) before it was ready"
+            raise WorldError("start", pid=life.pid, detail=f"{how}: {_said(life)}")
+
+
+def _said(life: LiveProcess) -> str:
+    """Its last line, which in a traceback names the exception, then what led to it."""
+    lines = [line for line in life.stderr_tail().splitlines() if line.strip()][-QUOTED_LINES_MAX:]
+    if not lines:
+        return "it said nothing"
+    led_to_it = [f"  | {line}" for line in lines[:-1]]
+    return "\n".join([lines[-1].strip(), *led_to_it])

@@ -63,9 +63,12 @@ def discover(paths: Sequence[PathLike]) -> List[Path]:
     """The files named and the *.toml files in folders named, each once. Raises ScenarioError."""
     found: Dict[Path, None] = {}
     problems: List[Problem] = []
-    for path in map(Path, paths):
+    for named in paths:
+        path = Path(named)
         try:
-            if path.is_dir():
+            if not os.fspath(named):  # Path takes it for the current folder
+                problems.append(Problem("''", None, None, "names no file or folder"))
+            elif path.is_dir():
                 inside = sorted(path.rglob("*.toml"))
                 if not inside:
                     problems.append(Problem(str(path), None, None, "holds no *.toml file"))
