@@ -1,11 +1,11 @@
 """What is on this host that was not there before. Knows /proc, /sys and file names, nothing else.
 
     litter_check.py before.json --marker NAME=VALUE --folder DIR ...          looks, and writes it
-    litter_check.py before.json ... --compare PID          status 1: something is left of this run
+    litter_check.py before.json ... --compare PID ...      status 1: something is left of these runs
 
 It imports nothing of what it checks. A process counts if the marker is in its environment, which
 everything inherits that the marked command starts; a cgroup, if a marked process is in it or its
-name tells the pid of the command, for other programs make groups all the time.
+name tells the pid of a command, for other programs make groups all the time.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def snapshot(marker: str, folders: Sequence[Path]) -> Snapshot:
     }
 
 
-def left(before: Snapshot, after: Snapshot, marker: str, pid: int) -> List[str]:
+def left(before: Snapshot, after: Snapshot, marker: str, pids: Sequence[int]) -> List[str]:
     """One line for each thing. A journal that is whole is what a run is for, no litter."""
     lines = []
     mine = marked(marker)
     for kind, now in after.items():
         for thing in sorted(set(now) - set(before[kind])):
             is_product = kind == "file" and thing.endswith(PRODUCTS)
-            is_foreign = kind == "cgroup" and not is_of(thing, pid, mine)
+            is_foreign = kind == "cgroup" and not is_of(thing, pids, mine)
             if not is_product and not is_foreign:
                 lines.append(f"{kind}: {thing}")
     return lines
@@ -70,8 +70,8 @@ def command_line(pid: int) -> str:
     return raw.replace(b"\0", b" ").decode(errors="replace")[:200]
 
 
-def is_of(group: str, pid: int, mine: Sequence[int]) -> bool:
-    if str(pid) in os.path.basename(group).split("."):
+def is_of(group: str, pids: Sequence[int], mine: Sequence[int]) -> bool:
+    if set(map(str, pids)) & set(os.path.basename(group).split(".")):
         return True
     try:
         inside = Path(group, "cgroup.procs").read_text().split()
@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--marker", required=True)
     parser.add_argument("--folder", type=Path, action="append", default=[])
-    parser.add_argument("--compare", type=int, metavar="PID")
+    parser.add_argument("--compare", type=int, nargs="+", metavar="PID")
     given = parser.parse_args()
     now = snapshot(given.marker, given.folder)
     if given.compare is None:
