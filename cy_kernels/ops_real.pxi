@@ -86,7 +86,9 @@ cdef extern from *:
     }
     /* A place without an op of its own, and the mark that one more poll of a wait follows. */
     #define point(ops, site) SB_AT(site)
-    #define poll_again(ops) sb_gate_repeats(1)
+    #define poll_again(ops, w) sb_gate_repeats(1)
+    /* How many polls a strategy spends before it goes to sleep. */
+    #define patience_of(ops, polls) (polls)
     #define nap(ops, site, until_ns) (SB_AT(site), sb_nap(until_ns))
     """
     u8 load8(Ops* ops, int site, u8* p, int order) noexcept nogil
@@ -108,4 +110,5 @@ cdef extern from *:
     void futex_wake(Ops* ops, int site, u32* p) noexcept nogil
     int nap(Ops* ops, int site, i64 until_ns) noexcept nogil
     void point(Ops* ops, int site) noexcept nogil
-    void poll_again(Ops* ops) noexcept nogil
+    void poll_again(Ops* ops, void* w) noexcept nogil
+    u32 patience_of(Ops* ops, u32 polls) noexcept nogil

@@ -21,8 +21,8 @@ gate.install(control)
 ONE_MESSAGE = {
     "flag": (
         "flag.send.poll_shutdown flag.send.poll_fence flag.send.poll_written flag.send.acquire"
-        " flag.send.clear_written flag.send.clear_fence flag.send.copy_header"
-        " flag.send.copy_payload flag.send.reset_read_flag flag.send.data_fence"
+        " flag.send.clear_written flag.send.copy_header flag.send.copy_payload"
+        " flag.send.reset_fence flag.send.reset_read_flag flag.send.data_fence"
         " flag.send.set_written flag.send.final_fence flag.send.load_parked"
     ).split(),
     "cursor": (

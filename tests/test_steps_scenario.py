@@ -129,9 +129,10 @@ def test_two_sweeps_of_steps_are_multiplied(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "left_out"),
     [
-        ({"transport": 'order = "as_shipped"'}, {"flag.send.acquire", "flag.send.clear_fence"}),
-        ({"transport": 'mutant = "no-data-fence"'}, {"flag.send.data_fence"}),
-        ({"transport": 'mutant = "reset-before-data"'}, {"flag.send.clear_fence"}),
+        ({"transport": 'order = "as_shipped"'}, {"flag.send.acquire", "flag.send.reset_fence"}),
+        ({"transport": 'mutant = "no-data-fence"'},
+         {"flag.send.data_fence", "flag.send.reset_fence"}),
+        ({"transport": 'mutant = "reset-before-data"'}, {"flag.send.reset_fence"}),
         ({"reader_wait": "backoff"}, {f"wake.readers.{each}" for each in
                                       ("clear_parked", "bump_event", "futex_wake")}),
     ],

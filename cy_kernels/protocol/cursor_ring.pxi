@@ -99,7 +99,7 @@ cdef inline int cursor_await_writable(Ops* ops, CursorRing* ring, Waiter* w) noe
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
-        poll_again(ops)
+        poll_again(ops, w)
 
 
 # Call when writable.
@@ -147,7 +147,7 @@ cdef inline int cursor_await_readable(Ops* ops, CursorRing* ring, Waiter* w) noe
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
-        poll_again(ops)
+        poll_again(ops, w)
 
 
 cdef inline u32 cursor_read_length(Ops* ops, CursorRing* ring) noexcept nogil:

@@ -3,11 +3,11 @@
 #   mutant              order of the writer's (reader's) ops                      shown by
 #   flag-before-data    W:=0, fence, R:=0, fence, W:=1, data                      every model
 #   reset-before-data   R:=0, data, W:=0, fence, W:=1                             every model
-#   flag-before-reset   W:=0, fence, data, fence, W:=1, R:=0                      every model
+#   flag-before-reset   W:=0, data, fence, fence, W:=1, R:=0                      every model
 #   step-over-not-ready a waiter moves on to the next slot after each poll        every model
 #   release-before-read (R_i:=1, fence, data)                                     every model
 #   no-release-on-raise (the reader goes on, R_i stays 0, when it raises in it)    every model
-#   no-data-fence       W:=0, fence, data, R:=0, W:=1 (no fence before W:=1)      PSO, RA; not TSO
+#   no-data-fence       W:=0, data, R:=0, W:=1 (no fence after the data)          PSO, RA; not TSO
 #
 # A nap in the window of the misplaced op lets real processes show it within a few messages; a
 # simulator needs none. In the product `mutant_of` is the constant 0 and all of this folds away.
@@ -56,14 +56,16 @@ cdef inline void flag_write_mutant(
         store8(ops, Step.FLAG__SEND__SET_WRITTEN, written, 1, RELAXED)
         return
     store8(ops, Step.FLAG__SEND__CLEAR_WRITTEN, written, 0, RELAXED)
-    fence(ops, Step.FLAG__SEND__CLEAR_FENCE, SEQ_CST)
     if mutant == FLAG_BEFORE_DATA:
+        fence(ops, Step.FLAG__SEND__RESET_FENCE, RELEASE)
         flag_reset_read_flags(ops, ring)
         fence(ops, Step.FLAG__SEND__DATA_FENCE, SEQ_CST)
         store8(ops, Step.FLAG__SEND__SET_WRITTEN, written, 1, RELAXED)
         flag_write_half_by_half(ops, ring, payload, size)
         return
     flag_write_chunk(ops, ring, payload, size)
+    if mutant != NO_DATA_FENCE:
+        fence(ops, Step.FLAG__SEND__RESET_FENCE, RELEASE)
     if mutant != FLAG_BEFORE_RESET:
         flag_reset_read_flags(ops, ring)
     if mutant != NO_DATA_FENCE:

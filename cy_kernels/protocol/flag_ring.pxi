@@ -12,9 +12,10 @@
 #   DRAINED  1  all 1      waits              may write
 #
 # Positions live in each process, and nobody owns anything: after a death the ring cannot be
-# resumed. Two orders: `as_shipped`, and `fenced`, which adds a fence between W := 0 and the reset
-# of R (without it, store reordering lets a reader see the reset flags with the old W = 1), an
-# acquire between a check and the data, and a release at R_i := 1.
+# resumed. Two orders: `as_shipped`, and `fenced`, which adds a release fence between the data and
+# the reset of R (a reader loads W, then R_i; between the two the writer can come around, so the
+# reset R with the old W = 1 is what lets it in), an acquire between a check and the data, and a
+# release at R_i := 1.
 
 cdef struct FlagRing:
     RegionHeader* header
@@ -70,7 +71,7 @@ cdef inline int flag_await_writable(Ops* ops, FlagRing* ring, Waiter* w) noexcep
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
-        poll_again(ops)
+        poll_again(ops, w)
 
 
 cdef inline void flag_frame(u8* frame, u32 length) noexcept nogil:
@@ -104,11 +105,14 @@ cdef inline void flag_write(Ops* ops, FlagRing* ring, const u8* payload, u32 siz
         flag_write_mutant(ops, ring, payload, size)
     else:
         store8(ops, Step.FLAG__SEND__CLEAR_WRITTEN, flag_metadata(ring), 0, RELAXED)
-        if ring.is_fenced:
-            # Orders W := 0 before the reset of R and before the new data.
-            fence(ops, Step.FLAG__SEND__CLEAR_FENCE, SEQ_CST)
         flag_write_chunk(ops, ring, payload, size)
+        if ring.is_fenced:
+            # A reader that loaded the old W = 1 goes on at the reset of its R, not at W := 1: the
+            # data must be there before either. Pairs with the acquire in flag_poll_readable.
+            fence(ops, Step.FLAG__SEND__RESET_FENCE, RELEASE)
         flag_reset_read_flags(ops, ring)
+        # The reset before W := 1: a reader that sees W = 1 with its old R = 0 would read and set
+        # R, and a late reset would make it read again.
         fence(ops, Step.FLAG__SEND__DATA_FENCE, SEQ_CST)
         store8(ops, Step.FLAG__SEND__SET_WRITTEN, flag_metadata(ring), 1, RELAXED)
     flag_step(ring)
@@ -149,7 +153,7 @@ cdef inline int flag_await_readable(Ops* ops, FlagRing* ring, Waiter* w) noexcep
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
-        poll_again(ops)
+        poll_again(ops, w)
 
 
 # The message's length, never more than a chunk can hold even where the frame was torn.

@@ -9,7 +9,7 @@ cdef enum:
 
 cdef inline int wait_backoff(Ops* ops, Waiter* w) noexcept nogil:
     cdef i64 now_ns, until_ns
-    if w.rounds < BACKOFF_SPINS:
+    if w.rounds < patience_of(ops, BACKOFF_SPINS):
         w.rounds += 1
         pause_core(ops, Step.WAIT__BACKOFF__PAUSE)
         return AGAIN

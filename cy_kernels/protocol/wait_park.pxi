@@ -27,11 +27,11 @@ cdef enum:
 
 cdef inline int wait_park(Ops* ops, Waiter* w) noexcept nogil:
     cdef int slept
-    if w.rounds < PARK_SPINS:
+    if w.rounds < patience_of(ops, PARK_SPINS):
         w.rounds += 1
         pause_core(ops, Step.WAIT__PARK__PAUSE)
         return AGAIN
-    if w.rounds < PARK_SPINS + PARK_YIELDS:
+    if w.rounds < patience_of(ops, PARK_SPINS) + patience_of(ops, PARK_YIELDS):
         w.rounds += 1
         yield_core(ops, Step.WAIT__PARK__YIELD)
         return look_at_clock(ops, w)

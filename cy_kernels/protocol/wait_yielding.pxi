@@ -7,7 +7,7 @@ cdef enum:
 
 cdef inline int wait_yielding(Ops* ops, Waiter* w) noexcept nogil:
     w.rounds += 1
-    if w.rounds <= YIELDING_SPINS:
+    if w.rounds <= patience_of(ops, YIELDING_SPINS):
         pause_core(ops, Step.WAIT__YIELDING__PAUSE)
         return AGAIN
     yield_core(ops, Step.WAIT__YIELDING__YIELD)

@@ -123,11 +123,11 @@ class FlagWriter(Writer):
         at, memory = self._at, self._face.memory
         flags, chunk = at.written(), at.chunk()
         memory.bytes[flags] = 0
-        if at.is_fenced:
-            fence()  # orders W := 0 before the reset of R and before the new data
         start, size = chunk + FLAG_MESSAGE_HEADER, len(payload)
         memory.bytes[chunk:start] = ONE_BUFFER + size.to_bytes(4, "big")
         memory.bytes[start : start + size] = payload
+        if at.is_fenced:
+            fence()  # the data before the reset of R
         for rank in range(at.readers):
             memory.bytes[flags + 1 + rank] = 0
         fence()

@@ -72,9 +72,9 @@ _SITES: Mapping[Tuple[str, str], Mapping[str, str]] = {
     ("flag_ring", "writer"): {
         MESSAGE: "flag.send.poll_shutdown flag.send.poll_fence flag.send.poll_written"
         " flag.send.poll_read_flag flag.send.acquire " + _WAITING + "flag.send.clear_written"
-        " flag.send.clear_fence flag.send.copy_header flag.send.copy_payload flag.send.widen"
-        " flag.send.reset_read_flag flag.send.data_fence flag.send.set_written"
-        " flag.send.final_fence flag.send.load_parked " + _WAKE_READERS,
+        " flag.send.copy_header flag.send.copy_payload flag.send.widen"
+        " flag.send.reset_fence flag.send.reset_read_flag flag.send.data_fence"
+        " flag.send.set_written flag.send.final_fence flag.send.load_parked " + _WAKE_READERS,
         WAIT: _WAITING,
         TIMEOUT: _TIMED_OUT,
         END: _END + _WAKE_READERS,
@@ -97,9 +97,9 @@ NAMES: Sequence[str] = tuple(
     )
 )
 
-_FENCES = frozenset(("flag.send.acquire", "flag.send.clear_fence", "flag.receive.acquire"))
+_FENCES = frozenset(("flag.send.acquire", "flag.send.reset_fence", "flag.receive.acquire"))
 _MUTANTS_WITHOUT = {
-    "flag.send.clear_fence": ("reset-before-data",),
+    "flag.send.reset_fence": ("reset-before-data", "no-data-fence"),
     "flag.send.data_fence": ("no-data-fence",),
 }
 _MUTANTS_WITH = {

@@ -100,7 +100,10 @@ cdef inline int nap(Ops* ops, int site, i64 until_ns) noexcept nogil:
 cdef inline void point(Ops* ops, int site) noexcept nogil:
     trace(ops, site)
 
-cdef inline void poll_again(Ops* ops) noexcept nogil:
+cdef inline u32 patience_of(Ops* ops, u32 polls) noexcept nogil:
+    return polls
+
+cdef inline void poll_again(Ops* ops, void* w) noexcept nogil:
     pass
 
 include "protocol/outcomes.pxi"

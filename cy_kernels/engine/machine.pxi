@@ -1,0 +1,196 @@
+# The simulated machine: what an execution consists of, and nothing that happens.
+#
+#   Machine   one region of shared memory, a clock, up to 64 processes, a scheduler, a choice tape
+#   Ops       one process: its fiber, its store buffer, what it waits for (the protocol's `ops`)
+#   Location  one word (or byte) of the region that the processes exchange values through
+#
+# Memory is a table of locations, not the region's bytes: the region is only where addresses come
+# from. A location is what one atomic access reads or writes whole, or one aligned 8-byte word of
+# what `copy` moves. It is met for the first time when somebody touches it, and starts as 0.
+#
+# An execution is a function of the program, the model and the choice tape, and of nothing else.
+
+cdef enum:
+    PROCESSES_MAX = 64  # bits of a mask
+    BUFFER_MAX = 64  # stores that one process can have in its buffer; then the oldest leaves
+    READS_MAX = 128  # locations that one turn of a waiting loop can read and still be recognised
+    SITES_MAX = 256
+    STEP_NS = 10  # what a step takes in virtual time
+    TAPE_FIRST_BYTES = 1 << 16
+    OPTIONS_MAX = 255  # of one choice: the tape has a byte for it
+
+cdef enum Model:
+    SC = 0
+    TSO
+    PSO
+    RA
+
+cdef enum State:
+    ABSENT = 0  # not started, or its life is over and the next has not begun
+    RUNNABLE
+    WATCHING  # a waiting loop that would only repeat itself
+    PARKED  # in FUTEX_WAIT
+    NAPPING
+    HELD  # at a trigger; the driver decides
+    DONE
+    DEAD
+
+cdef enum Stop:  # why an execution stopped; 0 while it runs
+    RUNNING = 0
+    ENDED_ALL  # every process is done or dead, and nothing is pending
+    STUCK  # nothing can move any more and somebody has not finished
+    REACHED  # a process is held at a trigger: go on when it was acted on
+    IN_TIME  # the clock came to until_ns
+    FOUND  # an oracle objected
+    OUT_OF_STEPS
+
+cdef enum Finding:
+    NO_FINDING = 0
+    TORN  # a message whose bytes are of no message that was sent
+    WRONG_MESSAGE  # a whole message, but not the one of this position
+    WRONG_LENGTH
+    LOST  # a reader ended before the writer's last message
+    RACE  # a non-atomic access that another one races with
+    MISMATCH  # a litmus program's own assertion
+
+cdef enum Event:
+    TURN = 0  # a process was given the turn
+    LOAD
+    STORE  # into the buffer, or with SC and RA at once into memory
+    FLUSH  # from the buffer into memory
+    EXCHANGE  # a read-modify-write
+    FENCE
+    BLOCK  # the process waits; value is the State
+    WAKE
+    TIMER
+    STARTED
+    FINISHED
+    HIT  # a trigger
+
+cdef struct Location:
+    u64 value
+    u64 watchers  # processes that wait for a change
+    u32 offset
+    u32 version  # changes so far
+    u16 writer_site
+    u16 writer
+
+cdef struct Entry:  # of a store buffer
+    u64 value
+    u64 mask  # bits of the word that the store gives
+    u32 location
+    u16 site
+    u16 generation  # PSO: a later one leaves after all of an earlier one
+
+cdef struct Read:
+    u32 location
+    u32 version
+
+cdef struct Trace:  # one line of what happened, kept only where somebody asks for it
+    u64 value
+    u32 offset
+    u32 choice  # tape length when it happened
+    u16 site
+    u8 kind
+    u8 process
+    u8 order
+    u8 size_bytes
+
+cdef struct Machine
+
+cdef struct Ops:
+    int mutant
+    int index
+    Machine* machine
+    Context context
+    u8* stack
+    int state
+    int woken_by  # SLEPT, SLEPT_TO_DEADLINE or SLEPT_TO_SIGNAL
+    int site  # where it is
+    u32 futex  # location it is parked on
+    i64 timer_ns  # INT64_MAX: none
+    u64 owner  # its owner word
+    int incarnation
+    # The waiting loop's last turn.
+    bint is_idle  # it has changed nothing so far
+    u32 read_count
+    Read reads[READS_MAX]
+    # Store buffer, oldest first.
+    u32 buffered
+    u16 generation
+    u64 filter  # bit (location mod 64) of everything in it
+    Entry entries[BUFFER_MAX]
+    # The trigger: a step, or so many operations completed.
+    int armed_site
+    u32 armed_occurrence
+    u32 armed_after
+    u32 seen
+    bint is_repeat
+    bint is_setup  # attaching before the start: no scheduling
+    bint is_held_back  # not started with the others
+    u64 done  # operations completed, over all incarnations
+    u64 next_stop  # UINT64_MAX: none
+    u64 messages  # of this incarnation: that many were sent or received
+    # What it does.
+    int role
+    int wait
+    Work work
+    i64 slow_ns
+    bint raises_next
+    u64 position
+    # Its flight recorder.
+    RecordLine* records
+    u32 record_count
+    u32 record_room
+
+cdef struct Machine:
+    int model
+    int scheduler
+    int processes
+    u8* region
+    u64 region_bytes
+    u32* location_of  # by offset; 0 is none
+    Location* locations
+    u32 location_count
+    u32 location_room
+    Ops* process
+    Context driver
+    bint is_starting  # everybody attaches, one after the other, before anybody goes on
+    # Who can move: bit p for process p.
+    u64 runnable
+    u64 stopped  # SIGSTOP
+    u64 buffering  # has stores in its buffer
+    u64 timed  # has a timer
+    int current
+    i64 clock_ns
+    i64 until_ns
+    i64 next_event_ns
+    u64 steps
+    u64 steps_max
+    int stop
+    int reached
+    # Choices.
+    u64 rng
+    bint fires_timers  # a timer may fire while somebody can still run
+    bint wakes_spuriously
+    bint stops_at_finding
+    int patience  # polls that a strategy spends before it goes to sleep
+    u8* tape
+    u32 tape_length
+    u32 tape_room
+    const u8* replay
+    u32 replay_length
+    bint has_diverged  # the replayed tape named an option that is not there
+    # What the oracles say.
+    int finding
+    int finding_process
+    u64 finding_position
+    # The ring.
+    RingWork ring
+    u8 pairs[SITES_MAX * SITES_MAX]  # site that read, site that had written
+    # The trace.
+    bint traces
+    Trace* trace
+    u32 trace_count
+    u32 trace_room
+    bint is_out_of_memory

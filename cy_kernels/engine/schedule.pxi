@@ -1,0 +1,216 @@
+# Who moves next. The moves of a moment, in the order of their option numbers:
+#
+#   the processes that can run, from the one that has the turn upwards and around,
+#   then the store buffers that can give up a store, in the same order,
+#   then, where the machine allows it, the clock jumping to the next timer, a spurious wake-up.
+#
+# The scheduler runs on the stack of the process that gives up the turn, so a step that stays with
+# the same process costs no switch.
+
+cdef enum Scheduler:
+    REPLAY = 0
+    ROUND_ROBIN
+    RANDOM
+
+SCHEDULERS = ("replay", "round_robin", "random")
+
+cdef enum:
+    DISTURB_ONE_IN = 64  # how often the random walk lets a timer fire early or wakes somebody
+
+
+cdef struct Moves:
+    u64 runnable  # both rotated, so that bit 0 is the process that has the turn
+    u64 buffering
+    u32 running_count
+    u32 count  # with the buffers
+    u32 extra  # early timers, spurious wake-ups
+
+
+include "schedule_random.pxi"
+
+
+cdef inline u32 extra_moves(Machine* machine) noexcept nogil:
+    cdef u32 extra = 0
+    cdef int index
+    if machine.fires_timers and machine.timed & ~machine.stopped:
+        extra += 1
+    if machine.wakes_spuriously:
+        for index in range(machine.processes):
+            extra += machine.process[index].state == PARKED
+    return extra
+
+
+cdef inline u32 pick(Machine* machine, Moves* moves) noexcept nogil:
+    if machine.scheduler == RANDOM:
+        return pick_random(machine, moves)
+    if machine.scheduler == REPLAY:
+        return replayed(machine, moves.count + moves.extra)
+    return 0
+
+
+# The next timer's time has come, or the clock is made to jump to it. False: there is none.
+cdef bint fire_timer(Machine* machine) noexcept nogil:
+    cdef u64 timed = machine.timed
+    cdef i64 earliest = INT64_MAX
+    cdef int index, first = -1
+    while timed:
+        index = lowest_bit(timed)
+        timed &= timed - 1
+        if machine.process[index].timer_ns < earliest:
+            earliest = machine.process[index].timer_ns
+            first = index
+    if first < 0 or machine.until_ns < earliest:
+        if machine.until_ns == INT64_MAX:
+            return False
+        machine.clock_ns = max(machine.clock_ns, machine.until_ns)
+        machine.stop = IN_TIME
+        return True
+    machine.clock_ns = max(machine.clock_ns, earliest)
+    trace(&machine.process[first], TIMER, machine.process[first].site, 0, <u64>earliest, 0)
+    machine.process[first].woken_by = SLEPT_TO_DEADLINE
+    make_runnable(machine, &machine.process[first])
+    return True
+
+
+cdef void look_at_timers(Machine* machine) noexcept nogil:
+    cdef u64 timed
+    cdef int index
+    while True:
+        timed = machine.timed
+        machine.next_event_ns = machine.until_ns
+        while timed:
+            index = lowest_bit(timed)
+            timed &= timed - 1
+            machine.next_event_ns = min(machine.next_event_ns, machine.process[index].timer_ns)
+        if machine.clock_ns < machine.next_event_ns or machine.stop != RUNNING:
+            return
+        fire_timer(machine)
+
+
+cdef inline void set_timer(Ops* ops, i64 until_ns) noexcept nogil:
+    if until_ns == INT64_MAX:
+        return
+    ops.timer_ns = until_ns
+    ops.machine.timed |= <u64>1 << ops.index
+    ops.machine.next_event_ns = min(ops.machine.next_event_ns, until_ns)
+
+
+cdef void disturb(Machine* machine, u32 which) noexcept nogil:
+    cdef int index
+    if machine.fires_timers and machine.timed & ~machine.stopped:
+        if which == 0:
+            fire_timer(machine)
+            return
+        which -= 1
+    for index in range(machine.processes):
+        if machine.process[index].state == PARKED:
+            if which == 0:
+                trace(&machine.process[index], WAKE, machine.process[index].site, 0, 1, 0)
+                machine.process[index].woken_by = SLEPT
+                make_runnable(machine, &machine.process[index])
+                return
+            which -= 1
+
+
+# Nobody can run: what happens then is no choice of the scheduler's but for the order of flushes.
+cdef inline void idle(Machine* machine) noexcept nogil:
+    cdef int index
+    if fire_timer(machine):
+        return
+    for index in range(machine.processes):
+        if machine.process[index].state not in (ABSENT, DONE, DEAD):
+            machine.stop = STUCK
+            return
+    machine.stop = ENDED_ALL
+
+
+# Give up the turn and return when it comes back. `me` is NULL for the driver, to which it comes
+# back when the execution stops.
+cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
+    cdef Moves moves
+    cdef u32 option
+    cdef Ops* next
+    while True:
+        if machine.stop != RUNNING:
+            if me == NULL:
+                return
+            switch_to(&me.context, &machine.driver)
+            return
+        if machine.clock_ns >= machine.next_event_ns:
+            look_at_timers(machine)
+            continue
+        moves.runnable = rotate_right(machine.runnable, machine.current)
+        moves.buffering = rotate_right(machine.buffering, machine.current)
+        moves.running_count = count_bits(moves.runnable)
+        moves.count = moves.running_count + count_bits(moves.buffering)
+        if moves.count == 0:
+            idle(machine)
+            continue
+        moves.extra = 0
+        if machine.fires_timers or machine.wakes_spuriously:
+            moves.extra = extra_moves(machine)
+        option = 0
+        if moves.count + moves.extra > 1:
+            option = pick(machine, &moves)
+            write_down(machine, option)
+        machine.steps += 1
+        machine.clock_ns += STEP_NS
+        if machine.steps >= machine.steps_max:
+            machine.stop = OUT_OF_STEPS
+            continue
+        if option >= moves.count:
+            disturb(machine, option - moves.count)
+        elif option >= moves.running_count:
+            flush_one(&machine.process[
+                (machine.current + nth_bit(moves.buffering, option - moves.running_count)) & 63])
+        else:
+            machine.current = (machine.current + nth_bit(moves.runnable, option)) & 63
+            next = &machine.process[machine.current]
+            if next == me:
+                return
+            if machine.traces:
+                trace(next, TURN, next.site, 0, 0, 0)
+            switch_to(&machine.driver if me == NULL else &me.context, &next.context)
+            if me != NULL:
+                return
+
+
+# An op of the process is about to happen. Where the turn passes to another, it happens later.
+cdef inline void take_turn(Ops* ops) noexcept nogil:
+    if not ops.is_setup:
+        schedule(ops.machine, ops)
+
+
+# Attached: nobody goes on before all are.
+cdef inline void finish_setup(Ops* ops) noexcept nogil:
+    ops.is_setup = False
+    if ops.machine.is_starting:
+        switch_to(&ops.context, &ops.machine.driver)
+
+
+# The process comes to a site; it is held there if that is its trigger.
+cdef inline void arrive(Ops* ops, int site) noexcept nogil:
+    ops.site = site
+    if ops.armed_site == site:
+        come_to_trigger(ops)
+
+
+cdef void come_to_trigger(Ops* ops) noexcept nogil:
+    if ops.done < ops.armed_after:
+        return
+    if ops.is_repeat and ops.seen:
+        return
+    ops.seen += 1
+    if ops.seen != ops.armed_occurrence:
+        return
+    ops.armed_site = 0
+    trace(ops, HIT, ops.site, 0, ops.seen, 0)
+    hold(ops)
+
+
+# Held until the driver lets it go.
+cdef void hold(Ops* ops) noexcept nogil:
+    block(ops, HELD)
+    ops.machine.reached = ops.index
+    ops.machine.stop = REACHED
+    schedule(ops.machine, ops)

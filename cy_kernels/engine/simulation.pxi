@@ -1,0 +1,313 @@
+# The face of the simulated machine for Python.
+
+MODELS = ("sc", "tso", "pso", "ra")
+STATES = ("absent", "runnable", "watching", "parked", "napping", "held", "done", "dead")
+STOPS = ("running", "ended", "stuck", "reached", "in_time", "found", "out_of_steps")
+FINDINGS = ("nothing", "torn", "wrong-message", "wrong-length", "lost", "race", "mismatch")
+EVENTS = ("turn", "load", "store", "flush", "exchange", "fence", "block", "wake", "timer",
+          "started", "finished", "trigger")
+MUTANTS = (
+    "flag-before-data",
+    "reset-before-data",
+    "flag-before-reset",
+    "step-over-not-ready",
+    "release-before-read",
+    "no-release-on-raise",
+    "no-data-fence",
+)
+FIBER_KIND = FIBERS.decode()
+
+STEPS_MAX = 10_000_000
+FIRST_RECORDS = 64
+FIRST_LOCATIONS = 256
+FIRST_TRACE = 1024
+ON_TIMEOUT = ("retry", "drop", "stop")
+
+
+cdef class Simulation:
+    """One simulated machine; executions begin with `begin` and go on with `go`.
+
+    Process 0 is the writer. Not for use from two threads at once.
+    """
+
+    cdef Machine machine
+    cdef object replayed  # keeps the bytes of machine.replay
+
+    def __cinit__(self, int processes, *, str model="tso"):
+        cdef Machine* machine = &self.machine
+        cdef int index
+        if not 1 <= processes <= PROCESSES_MAX:
+            raise ValueError(f"{processes} processes: 1 to {PROCESSES_MAX} can be simulated")
+        machine.model = MODELS.index(model)
+        machine.processes = processes
+        machine.process = <Ops*>calloc(processes, sizeof(Ops))
+        machine.locations = <Location*>calloc(FIRST_LOCATIONS, sizeof(Location))
+        machine.tape = <u8*>malloc(TAPE_FIRST_BYTES)
+        machine.trace = <Trace*>malloc(FIRST_TRACE * sizeof(Trace))
+        if NULL in (machine.process, machine.locations, machine.tape, machine.trace):
+            raise MemoryError
+        machine.location_room = FIRST_LOCATIONS
+        machine.location_count = 1
+        machine.tape_room = TAPE_FIRST_BYTES
+        machine.trace_room = FIRST_TRACE
+        machine.steps_max = STEPS_MAX
+        machine.patience = 1
+        machine.scheduler = RANDOM
+        for index in range(processes):
+            machine.process[index].machine = machine
+            machine.process[index].index = index
+            machine.process[index].stack = new_stack()
+            machine.process[index].records = <RecordLine*>malloc(
+                FIRST_RECORDS * sizeof(RecordLine))
+            machine.process[index].record_room = FIRST_RECORDS
+            if machine.process[index].stack == NULL or machine.process[index].records == NULL:
+                raise MemoryError
+
+    def __dealloc__(self):
+        cdef Machine* machine = &self.machine
+        cdef int index
+        if machine.process != NULL:
+            for index in range(machine.processes):
+                free_stack(machine.process[index].stack)
+                free(machine.process[index].records)
+        free(machine.process)
+        free(machine.locations)
+        free(machine.tape)
+        free(machine.trace)
+        free(machine.region)
+        free(machine.location_of)
+        free(machine.ring.sizes)
+
+    def set_ring(self, str kind, *, u64 slots, u64 slot_bytes, u32 readers, bint is_fenced=True,
+                 str mutant=None, sizes=(64,), u64 payload_seed=0):
+        """The ring that all processes share. `sizes`: bytes of each message, or one for all."""
+        cdef RingWork* ring = &self.machine.ring
+        cdef int process
+        cdef int number_of_mutant = 0 if mutant is None else 1 + MUTANTS.index(mutant)
+        if max(sizes) > MESSAGE_ON_STACK:
+            raise ValueError(f"messages of {max(sizes)} bytes: at most {MESSAGE_ON_STACK} here")
+        ring.kind = {"flag_ring": FLAG_RING, "cursor_ring": CURSOR_RING}[kind]
+        ring.slots = slots
+        ring.slot_bytes = slot_bytes
+        ring.readers = readers
+        ring.is_fenced = is_fenced
+        ring.payload_seed = payload_seed
+        free(ring.sizes)
+        ring.sizes = <u32*>malloc(max(len(sizes), 1) * sizeof(u32))
+        if ring.sizes == NULL:
+            raise MemoryError
+        ring.size_count = len(sizes)
+        for number, size in enumerate(sizes):
+            ring.sizes[number] = size
+        for process in range(self.machine.processes):
+            self.machine.process[process].mutant = number_of_mutant
+        self.make_region(region_bytes_of(ring))
+
+    cdef int make_region(self, u64 size_bytes) except -1:
+        cdef Machine* machine = &self.machine
+        free(machine.region)
+        free(machine.location_of)
+        machine.region = <u8*>calloc(size_bytes, 1)
+        machine.location_of = <u32*>calloc(size_bytes, sizeof(u32))
+        machine.region_bytes = size_bytes
+        machine.location_count = 1
+        if machine.region == NULL or machine.location_of == NULL:
+            raise MemoryError
+        return 0
+
+    def set_writer(self, *, str wait="park", u64 messages=1, i64 interval_ns=0,
+                   i64 deadline_ns=-1, str on_timeout="retry", bint shuts_down=False,
+                   bint evicts=False):
+        """Process 0. Times in ns; a deadline is relative, -1 waits for ever."""
+        cdef Ops* ops = &self.machine.process[0]
+        ops.role = RING_WRITER
+        ops.wait = STRATEGIES.index(wait)
+        memset(&ops.work, 0, sizeof(Work))
+        ops.work.messages = messages
+        ops.work.interval_ns = interval_ns
+        ops.work.deadline_ns = deadline_ns
+        ops.work.on_timeout = ON_TIMEOUT.index(on_timeout)
+        ops.work.shuts_down = shuts_down
+        ops.work.evicts = evicts
+
+    def set_reader(self, int index, *, u32 rank, str wait="park", i64 think_ns=0,
+                   i64 deadline_ns=-1, str on_timeout="retry"):
+        cdef Ops* ops = self.at(index)
+        ops.role = RING_READER
+        ops.wait = STRATEGIES.index(wait)
+        memset(&ops.work, 0, sizeof(Work))
+        ops.work.rank = rank
+        ops.work.think_ns = think_ns
+        ops.work.deadline_ns = deadline_ns
+        ops.work.on_timeout = ON_TIMEOUT.index(on_timeout)
+
+    cdef Ops* at(self, int index) except NULL:
+        if not 0 <= index < self.machine.processes:
+            raise IndexError(f"process {index} of {self.machine.processes}")
+        return &self.machine.process[index]
+
+    def choose_by(self, str scheduler, *, bytes tape=b""):
+        """Who makes the choices from now on; `tape` for "replay"."""
+        self.machine.scheduler = SCHEDULERS.index(scheduler)
+        self.replayed = tape
+        self.machine.replay = <const u8*><char*>tape
+        self.machine.replay_length = <u32>len(tape)
+
+    def allow(self, *, bint early_timers=False, bint spurious_wakes=False):
+        self.machine.fires_timers = early_timers
+        self.machine.wakes_spuriously = spurious_wakes
+
+    def limit(self, *, u64 steps=STEPS_MAX, int patience=1, bint stops_at_finding=True,
+              bint traces=False):
+        self.machine.steps_max = steps
+        self.machine.patience = patience
+        self.machine.stops_at_finding = stops_at_finding
+        self.machine.traces = traces
+
+    def begin(self, u64 seed=0):
+        """A new execution: nobody is alive, memory is 0. Arm triggers, then `start`."""
+        reset(&self.machine, seed)
+
+    def start(self):
+        start_all(&self.machine)
+
+    def go(self, i64 until_ns=INT64_MAX):
+        """Until the clock comes there or something stops the execution; one of STOPS."""
+        cdef int stop
+        with nogil:
+            stop = go_on(&self.machine, until_ns)
+        if self.machine.is_out_of_memory:
+            raise MemoryError
+        return STOPS[stop]
+
+    def execute_many(self, u64 first_seed, u64 count):
+        """Executions without triggers or faults, seeds in a row; those made until one stopped in
+        another way than "ended" (that one included), and the steps of all."""
+        cdef Machine* machine = &self.machine
+        cdef u64 done = 0, steps = 0
+        with nogil:
+            while done < count:
+                reset(machine, first_seed + done)
+                start_all(machine)
+                go_on(machine, INT64_MAX)
+                steps += machine.steps
+                done += 1
+                if machine.stop != ENDED_ALL or machine.finding != NO_FINDING:
+                    break
+        if machine.is_out_of_memory:
+            raise MemoryError
+        return done, steps
+
+    # What an execution came to.
+
+    @property
+    def stop(self):
+        return STOPS[self.machine.stop]
+
+    @property
+    def finding(self):
+        """None, or what the oracles found first: its name, process, position."""
+        if self.machine.finding == NO_FINDING:
+            return None
+        return (FINDINGS[self.machine.finding], self.machine.finding_process,
+                self.machine.finding_position)
+
+    @property
+    def steps(self):
+        return self.machine.steps
+
+    @property
+    def clock_ns(self):
+        return self.machine.clock_ns
+
+    @property
+    def tape(self):
+        return PyBytes_FromStringAndSize(<char*>self.machine.tape, self.machine.tape_length)
+
+    @property
+    def has_diverged(self):
+        return bool(self.machine.has_diverged)
+
+    @property
+    def hash(self):
+        return execution_hash(&self.machine)
+
+    @property
+    def reached(self):
+        """The process that is held at a trigger, after a stop "reached"."""
+        return self.machine.reached
+
+    def state(self, int index):
+        return STATES[self.at(index).state]
+
+    def site(self, int index):
+        return self.at(index).site
+
+    def done(self, int index):
+        """Operations completed, over all incarnations."""
+        return self.at(index).done
+
+    def records(self, int index):
+        """The flight recorder's lines of this process's current life, as bytes."""
+        cdef Ops* ops = self.at(index)
+        return PyBytes_FromStringAndSize(
+            <char*>ops.records, ops.record_count * sizeof(RecordLine))
+
+    def trace(self):
+        """(event, process, site, offset, value, order, tape length) of each thing that happened."""
+        cdef Trace* line
+        cdef u32 i
+        out = []
+        for i in range(self.machine.trace_count):
+            line = &self.machine.trace[i]
+            out.append((EVENTS[line.kind], line.process, line.site, line.offset, line.value,
+                        line.order, line.choice))
+        return out
+
+    # What can be done to a process.
+
+    def arm(self, int index, int step, u32 occurrence=1, u32 after=0):
+        """Hold the process when it comes to the step for that time within one operation, having
+        completed `after` of them."""
+        cdef Ops* ops = self.at(index)
+        ops.armed_site = step
+        ops.armed_occurrence = occurrence
+        ops.armed_after = after
+        ops.seen = 0
+
+    def hold_after(self, int index, u64 completed):
+        """Hold it before its next operation once so many are completed."""
+        self.at(index).next_stop = completed
+
+    def release(self, int index):
+        cdef Ops* ops = self.at(index)
+        ops.next_stop = UINT64_MAX
+        if ops.state == HELD:
+            make_runnable(&self.machine, ops)
+
+    def kill(self, int index):
+        self.at(index)
+        end_life(&self.machine, index)
+
+    def restart(self, int index):
+        if self.at(index).state != DEAD:
+            raise ValueError(f"process {index} is not dead")
+        self.at(index).record_count = 0
+        begin_life(&self.machine, index)
+
+    def pause(self, int index):
+        self.at(index)
+        self.machine.stopped |= <u64>1 << index
+        self.machine.runnable &= ~(<u64>1 << index)
+
+    def resume(self, int index):
+        cdef Ops* ops = self.at(index)
+        self.machine.stopped &= ~(<u64>1 << index)
+        if ops.state == RUNNABLE:
+            self.machine.runnable |= <u64>1 << index
+
+    def slow(self, int index, i64 per_operation_ns):
+        self.at(index).slow_ns = per_operation_ns
+
+    def raise_in_read(self, int index):
+        self.at(index).raises_next = True

@@ -1,0 +1,37 @@
+# What simulated processes are to do: plain numbers, filled in by the driver.
+
+cdef enum Role:
+    NOBODY = 0
+    RING_WRITER
+    RING_READER
+    PROGRAM  # a list of instructions: litmus.pxi
+
+cdef enum OnTimeout:
+    RETRY = 0
+    DROP
+    GIVE_UP
+
+cdef enum RingKind:
+    FLAG_RING = 1
+    CURSOR_RING = 2
+
+cdef struct Work:
+    u64 messages  # writer
+    i64 interval_ns  # writer: between the starts of two sends
+    i64 think_ns  # reader
+    i64 deadline_ns  # of an operation, relative; -1: none
+    int on_timeout
+    bint shuts_down  # writer: instead of ending the ring
+    bint evicts
+    u32 rank
+
+cdef struct RingWork:
+    int kind
+    u64 slots
+    u64 slot_bytes
+    u32 readers
+    bint is_fenced
+    u32* sizes  # of each message, `size_count` of them; a single one stands for all
+    u64 size_count
+    u64 payload_seed
+    u64 sent  # messages committed so far

@@ -1,0 +1,239 @@
+# The ops as steps of the simulated machine: give up the turn to the scheduler, then apply the
+# memory model. The same names and arguments as in ops_real.pxi, so the protocol compiles over both.
+#
+# `now`, `point` and `pause_core` touch no shared memory: they pass the trigger and are no steps.
+
+cdef inline int mutant_of(Ops* ops) noexcept nogil:
+    return ops.mutant
+
+
+cdef inline u64 sim_load(Ops* ops, int site, const void* p, int order) noexcept nogil:
+    arrive(ops, site)
+    take_turn(ops)
+    return read_location(ops, location_at(ops.machine, p), site, order)
+
+
+cdef inline void sim_store(Ops* ops, int site, void* p, u64 value, int order) noexcept nogil:
+    arrive(ops, site)
+    take_turn(ops)
+    write_location(ops, location_at(ops.machine, p), value, ~<u64>0, site, order)
+
+
+cdef inline u8 load8(Ops* ops, int site, const u8* p, int order) noexcept nogil:
+    return <u8>sim_load(ops, site, p, order)
+
+
+cdef inline u32 load32(Ops* ops, int site, const u32* p, int order) noexcept nogil:
+    return <u32>sim_load(ops, site, p, order)
+
+
+cdef inline u64 load64(Ops* ops, int site, const u64* p, int order) noexcept nogil:
+    return sim_load(ops, site, p, order)
+
+
+cdef inline void store8(Ops* ops, int site, u8* p, u8 value, int order) noexcept nogil:
+    sim_store(ops, site, p, value, order)
+
+
+cdef inline void store32(Ops* ops, int site, u32* p, u32 value, int order) noexcept nogil:
+    sim_store(ops, site, p, value, order)
+
+
+cdef inline void store64(Ops* ops, int site, u64* p, u64 value, int order) noexcept nogil:
+    sim_store(ops, site, p, value, order)
+
+
+cdef inline void fence(Ops* ops, int site, int order) noexcept nogil:
+    arrive(ops, site)
+    take_turn(ops)
+    trace(ops, FENCE, site, 0, 0, order)
+    if ops.machine.model == RA:
+        view_fence(ops, order)
+    elif order == SEQ_CST:
+        drain(ops)
+    elif order == RELEASE:
+        ops.generation += 1
+
+
+# A read-modify-write that stores `desired`, or adds, or with `expected` only compares and stores.
+cdef inline u64 sim_exchange(
+    Ops* ops, int site, void* p, u64 add, u64 expected, u64 desired, bint compares, u64 mask
+) noexcept nogil:
+    cdef u32 location
+    cdef u64 old
+    arrive(ops, site)
+    take_turn(ops)
+    location = location_at(ops.machine, p)
+    ops.is_idle = False
+    if ops.machine.model == RA:
+        old = view_exchange_read(ops, location, site)
+    else:
+        drain(ops)
+        old = ops.machine.locations[location].value
+        ops.machine.pairs[site * SITES_MAX + ops.machine.locations[location].writer_site] = 1
+    if compares and old != expected:
+        trace(ops, LOAD, site, location, old, SEQ_CST)
+        return old
+    if not compares:
+        desired = (old + add) & mask
+    trace(ops, EXCHANGE, site, location, desired, SEQ_CST)
+    if ops.machine.model == RA:
+        view_exchange_write(ops, location, desired, site)
+    else:
+        write_through(ops, location, desired, ~<u64>0, site)
+    return old
+
+
+cdef inline u32 add32(Ops* ops, int site, u32* p, u32 value) noexcept nogil:
+    return <u32>sim_exchange(ops, site, p, value, 0, 0, False, 0xffffffff)
+
+
+cdef inline u64 add64(Ops* ops, int site, u64* p, u64 value) noexcept nogil:
+    return sim_exchange(ops, site, p, value, 0, 0, False, ~<u64>0)
+
+
+cdef inline bint cas32(Ops* ops, int site, u32* p, u32 expected, u32 desired) noexcept nogil:
+    return sim_exchange(ops, site, p, 0, expected, desired, True, 0xffffffff) == expected
+
+
+cdef inline bint cas64(Ops* ops, int site, u64* p, u64 expected, u64 desired) noexcept nogil:
+    return sim_exchange(ops, site, p, 0, expected, desired, True, ~<u64>0) == expected
+
+
+# Word by word: each piece of the shared side that lies in one aligned 8-byte word is a step.
+cdef void copy(Ops* ops, int site, void* to, const void* source, size_t size) noexcept nogil:
+    cdef Machine* machine = ops.machine
+    cdef bint writes = machine.region <= <u8*>to < machine.region + machine.region_bytes
+    cdef u8* shared = <u8*>to if writes else <u8*>source
+    cdef u8* private = <u8*>source if writes else <u8*>to
+    cdef u64 value
+    cdef u32 skip, count
+    arrive(ops, site)
+    while size:
+        skip = <u32>(<u64>(shared - machine.region) & 7)
+        count = <u32>min(<size_t>(8 - skip), size)
+        take_turn(ops)
+        if writes:
+            value = 0
+            memcpy(<u8*>&value + skip, private, count)
+            write_location(
+                ops, location_at(machine, shared - skip), value, byte_mask(skip, count), site,
+                NOT_ATOMIC)
+        else:
+            value = read_location(ops, location_at(machine, shared - skip), site, NOT_ATOMIC)
+            memcpy(private, <u8*>&value + skip, count)
+        shared += count
+        private += count
+        size -= count
+
+
+cdef inline u64 byte_mask(u32 skip, u32 count) noexcept nogil:
+    return ((~<u64>0) >> (64 - 8 * count)) << (8 * skip)
+
+
+cdef inline void pause_core(Ops* ops, int site) noexcept nogil:
+    arrive(ops, site)
+
+
+cdef inline void yield_core(Ops* ops, int site) noexcept nogil:
+    arrive(ops, site)
+    take_turn(ops)
+
+
+cdef inline i64 now(Ops* ops, int site) noexcept nogil:
+    arrive(ops, site)
+    return ops.machine.clock_ns
+
+
+cdef inline void point(Ops* ops, int site) noexcept nogil:
+    arrive(ops, site)
+
+
+# The word is looked at and the sleeper enqueued in one step, as the kernel does under its lock.
+cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil:
+    cdef u32 location
+    arrive(ops, site)
+    take_turn(ops)
+    full_fence(ops)
+    location = location_at(ops.machine, p)
+    ops.is_idle = False
+    if <u32>read_location(ops, location, site, RELAXED) != seen:
+        return SLEPT
+    if ops.machine.clock_ns >= deadline_ns:
+        return SLEPT_TO_DEADLINE
+    ops.futex = location
+    ops.woken_by = SLEPT
+    block(ops, PARKED)
+    set_timer(ops, deadline_ns)
+    schedule(ops.machine, ops)
+    full_fence(ops)
+    return ops.woken_by
+
+
+cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
+    cdef Machine* machine = ops.machine
+    cdef u32 location
+    cdef int index
+    arrive(ops, site)
+    take_turn(ops)
+    full_fence(ops)
+    ops.is_idle = False
+    location = location_at(machine, p)
+    trace(ops, WAKE, site, location, 0, 0)
+    for index in range(machine.processes):
+        if machine.process[index].state == PARKED and machine.process[index].futex == location:
+            machine.process[index].woken_by = SLEPT
+            make_runnable(machine, &machine.process[index])
+
+
+cdef int nap(Ops* ops, int site, i64 until_ns) noexcept nogil:
+    arrive(ops, site)
+    if until_ns <= ops.machine.clock_ns:
+        take_turn(ops)
+        return SLEPT
+    sleep_until(ops, until_ns)
+    return SLEPT
+
+
+cdef void sleep_until(Ops* ops, i64 until_ns) noexcept nogil:
+    block(ops, NAPPING)
+    set_timer(ops, until_ns)
+    schedule(ops.machine, ops)
+
+
+# How many polls a strategy spends before it sleeps: few, as each costs an execution its steps.
+cdef inline u32 patience_of(Ops* ops, u32 polls) noexcept nogil:
+    return min(polls, <u32>ops.machine.patience)
+
+
+# One more poll of a wait follows. A turn of the loop that changed nothing will only repeat itself
+# until one of the locations it read changes or its deadline comes, so the process waits for that:
+# hangs are exact, and idle time is free. What goes to sleep by itself is left to do so.
+cdef void poll_again(Ops* ops, Waiter* w) noexcept nogil:
+    cdef bint repeats = ops.is_idle and w.strategy != PARK and ops.read_count <= READS_MAX
+    ops.is_repeat = True
+    if repeats:
+        if watch(ops, w.deadline_ns):
+            w.rounds = ~<u32>0  # the clock is looked at in the round that follows
+    ops.is_idle = True
+    ops.read_count = 0
+
+
+# Wait until something that the last turn read changes; True: the deadline came first.
+cdef bint watch(Ops* ops, i64 deadline_ns) noexcept nogil:
+    cdef Machine* machine = ops.machine
+    cdef u32 i
+    if machine.clock_ns >= deadline_ns:
+        return True
+    for i in range(ops.read_count):
+        if machine.locations[ops.reads[i].location].version != ops.reads[i].version:
+            return False
+    for i in range(ops.read_count):
+        machine.locations[ops.reads[i].location].watchers |= <u64>1 << ops.index
+    ops.woken_by = SLEPT
+    block(ops, WATCHING)
+    set_timer(ops, deadline_ns)
+    schedule(machine, ops)
+    for i in range(ops.read_count):
+        machine.locations[ops.reads[i].location].watchers &= ~(<u64>1 << ops.index)
+    return ops.woken_by == SLEPT_TO_DEADLINE
