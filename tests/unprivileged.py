@@ -1,6 +1,7 @@
 """Runs the tests as an unprivileged container would: not as root, with a /dev/shm of 64 MiB.
 
     unprivileged.py [arguments for pytest]
+    unprivileged.py --lack    prints what of this the host does not let us do, or nothing
 
 Root becomes `nobody` in a mount namespace of its own, in which the folders that are needed can be
 reached (a root's home is closed to others, and often its Python is there). Who isn't root stays
@@ -16,28 +17,56 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional, Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOBODY = 65534
 SMALL_SHM = "mount -t tmpfs -o size=64m,mode=1777 tmpfs /dev/shm"
+WITH_SMALL_SHM = ("unshare", "--mount", "sh", "-c", f'{SMALL_SHM} && exec "$@"', "sh")
+BECOME_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+AS_NOBODY = (*WITH_SMALL_SHM, *BECOME_NOBODY)
+# Root only as long as it takes to mount.
+AS_OURSELVES = (
+    *("unshare", "--user", "--map-root-user", *WITH_SMALL_SHM[1:]),
+    *("unshare", "--user", f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"),
+)
 # pytest itself is started by name, as `make test` does it: `-m` would put the checkout first.
 PYTEST = Path(sys.executable).with_name("pytest")
 
 
 def main() -> int:
+    is_root = os.geteuid() == 0
+    lack = lack_of(AS_NOBODY if is_root else AS_OURSELVES)
+    if sys.argv[1:] == ["--lack"]:
+        print(lack or "")
+        return 0
+    if lack is not None:
+        if is_root:
+            sys.exit(f"unprivileged.py: {lack}")
+        print(f"/dev/shm stays as it is: {lack}", file=sys.stderr)
     scratch = Path(tempfile.mkdtemp(prefix="unprivileged-"))
     try:
         for name in ("home", "tmp"):
             (scratch / name).mkdir()
         command = [str(PYTEST), "-p", "no:cacheprovider", *sys.argv[1:]]
-        if os.geteuid() == 0:
+        if is_root:
             command = as_nobody(command, scratch)
-        else:
-            command = with_a_small_shm(command)
+        elif lack is None:
+            command = [*AS_OURSELVES, *command]
         return subprocess.run(command, cwd=CHECKOUT, env=environment(scratch)).returncode
     finally:
         shutil.rmtree(scratch)
+
+
+def lack_of(wrapper: Sequence[str]) -> Optional[str]:
+    """What keeps a command behind `wrapper` from running here."""
+    try:
+        tried = subprocess.run([*wrapper, "true"], capture_output=True, text=True)
+    except FileNotFoundError as error:
+        return f"no {error.filename} (Debian package util-linux)"
+    if tried.returncode == 0:
+        return None
+    return "; ".join(tried.stderr.split("\n")).strip("; ") or f"status {tried.returncode}"
 
 
 def environment(scratch: Path) -> Dict[str, str]:
@@ -57,9 +86,8 @@ def environment(scratch: Path) -> Dict[str, str]:
 def as_nobody(command: List[str], scratch: Path) -> List[str]:
     for path in (scratch, *scratch.iterdir()):
         os.chown(path, NOBODY, NOBODY)
-    script = " && ".join([SMALL_SHM, *opened(scratch), 'exec "$@"'])
-    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    return ["unshare", "--mount", "sh", "-c", script, "sh", *become, *command]
+    script = " && ".join([*opened(scratch), 'exec "$@"'])
+    return [*WITH_SMALL_SHM, "sh", "-c", script, "sh", *BECOME_NOBODY, *command]
 
 
 def opened(scratch: Path) -> List[str]:
@@ -83,18 +111,6 @@ def opened(scratch: Path) -> List[str]:
 
 def quoted(path: Path) -> str:
     return shlex.quote(str(path))
-
-
-def with_a_small_shm(command: List[str]) -> List[str]:
-    """Whose id stays the same: root only as long as it takes to mount."""
-    ids = [f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"]
-    outer = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-    script = f'{SMALL_SHM} && exec unshare --user {" ".join(ids)} "$@"'
-    wrapped = [*outer, script, "sh"]
-    if subprocess.run([*wrapped, "true"], stderr=subprocess.DEVNULL).returncode == 0:
-        return [*wrapped, *command]
-    print("no namespace of our own here: /dev/shm stays as it is", file=sys.stderr)
-    return command
 
 
 if __name__ == "__main__":
