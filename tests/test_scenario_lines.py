@@ -38,6 +38,15 @@ SCALARS = st.one_of(
     ),
     RAW.map(quoted),
 )  # fmt: skip
+BLANKS = st.sampled_from(["", " ", "\t ", "  "])
+GAPS = st.sampled_from(["", " ", "\n", " # ] } x = [1\n", "\n\n\t"])
+KINDS = st.sampled_from(["scalar", "scalar", "array", "table"])
+INDENTS = st.sampled_from(["", "  "])
+LINE_ENDS = st.sampled_from(["\n", " # a = 1\n", "\r\n", "\n\n"])
+UP_TO_2, UP_TO_3, UP_TO_4, FROM_1_TO_3 = (
+    st.integers(low, high) for low, high in ((0, 2), (0, 3), (0, 4), (1, 3))
+)
+YES_OR_NO = st.booleans()
 
 
 class Writer:
@@ -61,59 +70,64 @@ class Writer:
         return path, name
 
     def blank(self) -> str:
-        return str(self.draw(st.sampled_from(["", " ", "\t ", "  "])))
+        return str(self.draw(BLANKS))
 
     def gap(self) -> str:
-        gaps = ["", " ", "\n", " # ] } x = [1\n", "\n\n\t"]
-        return str(self.draw(st.sampled_from(gaps)))
+        return str(self.draw(GAPS))
 
     def value(self, path: Path, depth: int) -> str:
-        kind = self.draw(st.sampled_from(["scalar", "scalar", "array", "table"]))
+        kind = self.draw(KINDS)
         if depth > 3 or kind == "scalar":
             return str(self.draw(SCALARS))
-        count = self.draw(st.integers(0, 3))
+        count = self.draw(UP_TO_3)
         if kind == "array":
             items = [
                 self.gap() + self.value((*path, index), depth + 1) + self.gap()
                 for index in range(count)
             ]
-            tail = "," + self.gap() if items and self.draw(st.booleans()) else self.gap()
+            tail = "," + self.gap() if items and self.draw(YES_OR_NO) else self.gap()
             return "[" + ",".join(items) + tail + "]"
         pairs = [self.blank() + self.pair(path, depth + 1) + self.blank() for _ in range(count)]
         return "{" + ",".join(pairs) + "}"
 
     def pair(self, table: Path, depth: int) -> str:
         path, key = self.fresh(table)
-        while depth < 4 and self.draw(st.integers(0, 4)) == 0:
+        while depth < 4 and self.draw(UP_TO_4) == 0:
             path, part = self.fresh(path)
             key += self.blank() + "." + self.blank() + part
         return key + self.blank() + "=" + self.blank() + self.value(path, depth)
 
     def lines(self, table: Path) -> None:
-        for _ in range(self.draw(st.integers(0, 3))):
-            indent = self.draw(st.sampled_from(["", "  "]))
-            end = self.draw(st.sampled_from(["\n", " # a = 1\n", "\r\n", "\n\n"]))
+        for _ in range(self.draw(UP_TO_3)):
+            indent = self.draw(INDENTS)
+            end = self.draw(LINE_ENDS)
             self.text += indent + self.pair(table, 0) + end
 
-    def document(self) -> str:
+    def document(self) -> None:
         self.lines(())
-        for _ in range(self.draw(st.integers(0, 3))):
+        for _ in range(self.draw(UP_TO_3)):
             path, header = self.fresh(())
-            for _ in range(self.draw(st.integers(0, 2))):
+            for _ in range(self.draw(UP_TO_2)):
                 path, part = self.fresh(path)
                 header += self.blank() + "." + self.blank() + part
-            if self.draw(st.booleans()):
+            if self.draw(YES_OR_NO):
                 self.text += f"[{self.blank()}{header}{self.blank()}]\n"
                 self.lines(path)
                 continue
-            for index in range(self.draw(st.integers(1, 3))):
+            for index in range(self.draw(FROM_1_TO_3)):
                 self.text += f"[[{header}]] # {index}\n"
                 self.lines((*path, index))
-                if self.draw(st.booleans()):
+                if self.draw(YES_OR_NO):
                     inner, part = self.fresh((*path, index))
                     self.text += f"  [{header}.{part}]\n"
                     self.lines(inner)
-        return self.text
+
+
+@st.composite
+def documents(draw: Any) -> Writer:
+    writer = Writer(draw)
+    writer.document()
+    return writer
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -128,10 +142,9 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.data())
-def test_every_key_path_of_the_parser_has_a_line_that_contains_the_key(data: Any) -> None:
-    writer = Writer(data.draw)
-    text = writer.document()
+@given(documents())
+def test_every_key_path_of_the_parser_has_a_line_that_contains_the_key(writer: Writer) -> None:
+    text = writer.text
     parsed = tomllib.loads(text)
     found = scan(text)
     rows = text.split("\n")
