@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from scenario_texts import GOOD
 from sim.live.procfs import stat
 
 WATCHDOG_S = 180  # only against a hang
+# A run within a test: no cache beside its files, and no second spent in each of its processes on
+# a plugin that it has no use for.
+WITHOUT_HYPOTHESIS = ("-p", "no:hypothesispytest")
+LEAN = ("-p", "no:cacheprovider", *WITHOUT_HYPOTHESIS)
 
 # Says of a healthy run that a bug is found in it.
 UNMET = GOOD + '[[expect]]\nverdict = "invalid"\nchecker = "fifo"\n'
@@ -40,7 +45,12 @@ def write(folder: Path, name: str, text: str) -> str:
 
 def environment() -> Dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "200"}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "COLUMNS": "200",
+        "PYTEST_ADDOPTS": shlex.join(WITHOUT_HYPOTHESIS),
+    }
 
 
 # As the script does it: `-m` would put the working directory on the path.

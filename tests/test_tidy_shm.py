@@ -9,6 +9,7 @@ from pathlib import Path
 
 import left_over_regions
 import pytest
+from pytest_runs import LEAN
 
 OWN_PREFIX = "tidy."  # not "spinbed.": tests beside this one have regions of that name
 
@@ -33,7 +34,7 @@ def run_pytest(tmp_path: Path, source: str, *options: str) -> subprocess.Complet
     conftest = conftest.replace('PREFIX = "spinbed."', f"PREFIX = {OWN_PREFIX!r}")
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_one.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *LEAN, *options, str(tmp_path)]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
 

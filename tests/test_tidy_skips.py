@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import skip_ledger
 from expected_skips import EXPECTED
+from pytest_runs import LEAN
 
 CONFTEST = """
 from skip_ledger import SkipLedger
@@ -48,7 +49,7 @@ def run_pytest(folder: Path, source: str, *options: str) -> subprocess.Completed
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_one.py").write_text(source)
     (folder / "test_two.py").write_text("def test_runs(): pass\n")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(folder)]
+    command = [sys.executable, "-m", "pytest", *LEAN, *options, str(folder)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
