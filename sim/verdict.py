@@ -26,6 +26,7 @@ from sim.history.op import (
     SPAWN,
     Op,
 )
+from sim.scenario.names import find_checker
 from sim.scenario.plan import Expectation, Plan
 
 # What an invalid result costs, by checker. Any other one is a matter of safety.
@@ -98,7 +99,7 @@ def judge(
     journal: Optional[str] = None,
 ) -> RunResult:
     """Everything that one run came to. `journal` is the path that its history was written to."""
-    results = check_all([CHECKERS[alias] for alias in plan.checkers], history)
+    results = check_all(map(find_checker, plan.checkers), history)
     faults = fault_results(history)
     unproven = [fault for fault in faults if not fault.fired or fault.healed is False]
     verdict = merge(results, unproven)

@@ -59,11 +59,10 @@ def test_the_runs_of_a_sweep_have_dice_of_their_own(tmp_path: Path) -> None:
 
 PLUG_IN = SMALLEST + '[transport]\nkind = "spinbed_plug_in_for_a_test:Ring"\nslot_bytes = 70\n'
 PLUG_IN_SOURCE = """
-class Ring:
-    knows_owner = True
+from sim.transport.cursor_ring import CursorRing
+
+class Ring(CursorRing):
     message_overhead_bytes = {overhead_bytes}
-    mutants = ()
-    orders = ()
 """
 
 
@@ -85,9 +84,18 @@ def test_checking_a_file_never_imports_the_plug_in_it_names(
     assert "spinbed_plug_in_for_a_test" not in sys.modules
 
 
-@pytest.mark.parametrize("source", [None, "import nothing_of_that_name", "Rong = 1"])
-def test_a_plug_in_that_is_not_there_is_bad_input_at_its_line(
-    source: Any, tmp_path: Path, plug_in_folder: Path
+@pytest.mark.parametrize(
+    ("source", "said", "near"),
+    [
+        (None, "cannot be imported: ModuleNotFoundError: No module named", None),
+        ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError", None),
+        ("Rong = 1", "has no 'Ring'", "spinbed_plug_in_for_a_test:Rong"),
+        ("Ring = 1", "is no transport: it is no class", None),
+        ("class Ring:\n    alias = ''", "is no transport: it has no create, describe, doc, ", None),
+    ],
+)
+def test_a_plug_in_that_is_no_transport_is_bad_input_at_its_line(
+    source: Any, said: str, near: Any, tmp_path: Path, plug_in_folder: Path
 ) -> None:
     if source is not None:
         (plug_in_folder / "spinbed_plug_in_for_a_test.py").write_text(source)
@@ -96,7 +104,9 @@ def test_a_plug_in_that_is_not_there_is_bad_input_at_its_line(
         make_plan(scenario, 0)
     (problem,) = caught.value.problems
     assert (problem.line, problem.key) == (10, "transport.kind")
-    assert "'spinbed_plug_in_for_a_test:Ring' cannot be imported" in problem.message
+    assert problem.message.startswith("'spinbed_plug_in_for_a_test:Ring'")
+    assert said in problem.message
+    assert problem.nearest == near
 
 
 @pytest.mark.parametrize(("overhead_bytes", "fits"), [(6, True), (7, False)])

@@ -28,7 +28,7 @@ BANNED_MODULES = {"utils", "helpers", "common", "base", "core", "manager"}
 # docs/architecture.md, "Who may import whom": a layer may import the ones above it and itself.
 LAYERS = (
     ("cy_kernels",),
-    ("errors", "history", "abc", "version"),
+    ("errors", "history", "abc", "plugin", "version"),
     ("transport", "faults", "checkers"),
     ("scenario",),
     ("subjects",),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from sim import faults, transport
+from sim import transport
 from sim.abc import Capability, TransportSpec
 from sim.abc import Transport as TransportSeam
 from sim.scenario.durations import format_duration
-from sim.scenario.fault_schema import aimed, heal_key, parameters_of
+from sim.scenario.fault_schema import aimed, find_fault, heal_key, parameters_of
 from sim.scenario.lines import Path
 from sim.scenario.models import READERS_MAX, AfterOps, AtStep, Transport, Uniform, WriterProcess
 from sim.scenario.names import ROLES, SELECTORS, nearest, show
@@ -176,7 +176,7 @@ def _check_sizes(
 def _check_fault_times(
     table: Any, path: Path, deadline_ns: Optional[int], problems: Collector
 ) -> None:
-    kind = faults.FAULTS[table.kind]
+    kind = find_fault(table.kind)
     if table.at is None and table.every is None:
         problems.add((*path, "at"), "is required: a time, { process, after_ops }, or `every`")
         return
@@ -210,7 +210,7 @@ def _check_overlap(table: Any, healing: Optional[str], path: Path, problems: Col
 
 
 def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
-    kind = faults.FAULTS[table.kind]
+    kind = find_fault(table.kind)
     candidates, message, near = candidates_of(table.target, crew)
     if message is not None:
         problems.add((*path, "target"), message, near)
@@ -238,7 +238,7 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
             problems.add((*path, "at", "process"), message, near)
     try:
         aimed(kind, candidates[0] if candidates else "writer", parameters_of(kind, table))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # the former of a plug-in that takes other arguments
         problems.add(path, str(error))
 
 

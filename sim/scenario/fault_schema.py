@@ -8,7 +8,7 @@ from typing import Any, Dict, Literal, Mapping, Optional, Tuple, Type, get_type_
 
 from pydantic import BaseModel, create_model
 
-from sim import faults
+from sim import faults, plugin
 from sim.abc import Fault
 from sim.scenario.durations import format_duration
 from sim.scenario.models import (
@@ -27,6 +27,31 @@ RESTART_FIELD = "restart_after_ns"
 
 def fault_models() -> Mapping[str, Type[BaseModel]]:
     return _models(tuple(faults.FAULTS.items()))
+
+
+def find_fault(kind: str) -> Type[Fault]:
+    """The fault of that alias, or the plug-in "pkg.module:Thing", imported now.
+
+    Raises KeyError for an unknown alias, PluginError for what is no fault.
+    """
+    if ":" not in kind:
+        return faults.FAULTS[kind]
+    found: Any = plugin.find_class(kind, "fault", Fault)
+    fields = dataclasses.fields(found) if dataclasses.is_dataclass(found) else ()
+    if "target" not in [field.name for field in fields]:
+        raise plugin.PluginError(f"{kind!r} is no fault: no dataclass with a field `target`")
+    fault: Type[Fault] = found
+    return fault
+
+
+def fault_model(kind: str) -> Type[BaseModel]:
+    """Of a plug-in. Raises PluginError."""
+    fault = find_fault(kind)
+    try:
+        return _models(((kind, fault),))[kind]
+    except Exception as error:  # of annotations that nobody can read, or that pydantic cannot
+        why = f"{type(error).__name__}: {error}"
+        raise plugin.PluginError(f"{kind!r}: its fields make no keys: {why}") from error
 
 
 def heal_key(fault: Type[Fault]) -> Optional[str]:

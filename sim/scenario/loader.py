@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from sim import faults
 from sim.errors import Problem, ScenarioError
 from sim.scenario import agreement, step_sweep
 from sim.scenario.document import Document, read_document
-from sim.scenario.fault_schema import heal_key, parameters_of
+from sim.scenario.fault_schema import find_fault, heal_key, parameters_of
 from sim.scenario.models import AfterOps, AtStep, Bounds, ReaderWorkload, Uniform, WriterWorkload
-from sim.scenario.names import checker_names
+from sim.scenario.names import checker_names, find_checker
 from sim.scenario.plan import Expectation
 from sim.scenario.problems import Collector
 from sim.scenario.scenario import (
@@ -137,7 +136,7 @@ def _workload(workload: Union[WriterWorkload, ReaderWorkload]) -> Union[Sending,
 
 def _fault(index: int, tables: Tables, crew: agreement.Crew) -> FaultTable:
     table: Any = tables.faults[index]
-    kind = faults.FAULTS[table.kind]
+    kind = find_fault(table.kind)
     candidates, refusal, _ = agreement.candidates_of(table.target, crew)
     assert refusal is None
     by_ops: Any = table.at if isinstance(table.at, (AfterOps, AtStep)) else None
@@ -165,7 +164,8 @@ def _fault(index: int, tables: Tables, crew: agreement.Crew) -> FaultTable:
 def _expectation(index: int, table: Any) -> Expectation:
     key = f"expect[{index}]"
     if hasattr(table, "verdict"):
-        return Expectation(key, verdict=table.verdict, checker=table.checker)
+        checker = None if table.checker is None else find_checker(table.checker).alias
+        return Expectation(key, verdict=table.verdict, checker=checker)
     if hasattr(table, "exit"):
         exit_text = table.exit.signal or str(table.exit.status)
         return Expectation(key, process=table.process, exit=exit_text)

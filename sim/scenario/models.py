@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Dict, List, Optional, Union
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from cy_kernels import choice
+from sim import plugin
 from sim.scenario import names, steps
 from sim.scenario.durations import PATTERN, BadDuration, parse_duration
 from sim.scenario.names import OneOf
@@ -30,7 +32,6 @@ SLOT_BYTES_MAX = 2**30
 SLOTS_MAX = 2**20
 TIMES_MAX = 1000
 
-USER_TRANSPORT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 SCENARIO_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 PROCESS_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 TARGET = r"^[a-z][a-z0-9_-]*(\[[0-9]+\]|:[a-z]+)?$"
@@ -109,6 +110,14 @@ def _not_reserved(value: str) -> str:
     return value
 
 
+def _importable_checker(value: str) -> str:
+    try:
+        names.find_checker(value)
+    except plugin.PluginError as error:
+        raise refuse(str(error), error.nearest) from None
+    return value
+
+
 ProcessName = Annotated[str, Field(pattern=PROCESS_NAME), BeforeValidator(_not_reserved)]
 Target = Annotated[str, Field(pattern=TARGET)]
 Env = Annotated[Dict[str, str], BeforeValidator(_env)]
@@ -116,14 +125,18 @@ Wait = Annotated[str, OneOf("wait strategy", names.wait_names)]
 Kernels = Annotated[str, OneOf("kind of kernels", lambda: names.KERNELS)]
 Start = Annotated[str, OneOf("start", lambda: names.STARTS)]
 World = Annotated[str, OneOf("world", lambda: names.WORLDS)]
-CheckerName = Annotated[str, OneOf("checker", names.checker_names)]
+CheckerName = Annotated[
+    str,
+    OneOf("checker", names.checker_names, beside=plugin.is_named, pattern=plugin.PATTERN),
+    AfterValidator(_importable_checker),
+]
 TransportKind = Annotated[
     str,
     OneOf(
         "transport",
         names.transport_names,
-        beside=lambda text: re.fullmatch(USER_TRANSPORT, text) is not None,
-        pattern=USER_TRANSPORT,
+        beside=plugin.is_named,
+        pattern=plugin.PATTERN,
     ),
 ]
 
@@ -272,7 +285,7 @@ class Check(BaseModel):
     """Runs this checker; without any [[check]] the standard set runs."""
 
     model_config = STRICT
-    alias: CheckerName = key(..., "a checker of the table")
+    alias: CheckerName = key(..., "a checker of the table, or their_pkg.module:Checker")
 
 
 class Bounds(BaseModel):

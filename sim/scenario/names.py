@@ -11,7 +11,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from cy_kernels import choice
-from sim import checkers, transport
+from sim import checkers, plugin, transport
+from sim.abc import Checker
 from sim.history import op
 
 SELECTORS = ("one", "some", "majority", "all")
@@ -52,6 +53,17 @@ def transport_names() -> Sequence[str]:
 
 def checker_names() -> Sequence[str]:
     return tuple(checkers.CHECKERS)
+
+
+def find_checker(name: str) -> Checker:
+    """The checker of that alias, or the plug-in "pkg.module:Thing", imported now.
+
+    Raises KeyError for an unknown alias, PluginError for what is no checker.
+    """
+    if ":" not in name:
+        return checkers.CHECKERS[name]
+    made: Checker = plugin.make(name, "checker", Checker, taken=checker_names())
+    return made
 
 
 def wait_names() -> Sequence[str]:

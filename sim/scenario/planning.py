@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, TypeVar
 from sim.abc import Transport
 from sim.errors import Problem, ScenarioError
 from sim.history.history import Allowance, FaultHeader, Header, ProcessHeader
+from sim.plugin import PluginError
 from sim.scenario import agreement
 from sim.scenario.fault_schema import aimed, heal_key
 from sim.scenario.plan import (
@@ -87,14 +88,13 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
 def _transport(scenario: Scenario) -> Transport:
     kind = scenario.transport.kind
 
-    def refused(key: str, message: str) -> ScenarioError:
-        return ScenarioError([Problem(scenario.path, scenario.transport_line, key, message)])
+    def refused(key: str, message: str, near: Optional[str] = None) -> ScenarioError:
+        return ScenarioError([Problem(scenario.path, scenario.transport_line, key, message, near)])
 
     try:
         transport = find_transport(kind)
-    except Exception as error:  # whatever the plug-in's own import raises
-        message = f"{kind!r} cannot be imported: {type(error).__name__}: {error}"
-        raise refused("transport.kind", message) from error
+    except PluginError as error:
+        raise refused("transport.kind", str(error), error.nearest) from error
     for table in scenario.processes:
         if isinstance(table.workload, Sending):
             size_bytes = table.workload.sizes.max_bytes

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Dict, List, Optional, Union
 from pydantic import Field, create_model
 
 from sim import transport
+from sim.plugin import PATTERN
 from sim.scenario.fault_schema import fault_models
 from sim.scenario.models import (
     STRICT,
@@ -23,6 +24,13 @@ from sim.scenario.models import (
     key,
 )
 
+# Of a fault that no table lists nobody knows the keys before it is imported.
+PLUG_IN = {
+    "type": "object",
+    "description": "a fault of another package, their_pkg.module:Fault, with its own keys",
+    "properties": {"kind": {"type": "string", "pattern": PATTERN}, "target": {"type": "string"}},
+    "required": ["kind", "target"],
+}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -45,6 +53,8 @@ def json_schema() -> Dict[str, Any]:
     model = create_model("Scenario", __config__=STRICT, **head, **sections)
     model.__doc__ = "A spinbed scenario file."
     schema = _without_null(model.model_json_schema())
+    faults = schema["properties"]["fault"]
+    faults["items"] = {"anyOf": [faults["items"], PLUG_IN]}
     properties = schema["$defs"]["Transport"]["properties"]
     kinds = transport.TRANSPORTS.values()
     for name, listed in (("order", "orders"), ("mutant", "mutants")):

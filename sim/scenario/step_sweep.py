@@ -6,9 +6,9 @@ import itertools
 from dataclasses import replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from sim import faults
 from sim.abc import Capability
 from sim.scenario import agreement, steps
+from sim.scenario.fault_schema import find_fault
 from sim.scenario.lines import Path
 from sim.scenario.models import AtStep, WriterProcess
 from sim.scenario.names import nearest, show
@@ -41,7 +41,7 @@ def check_steps(tables: Tables, problems: Collector) -> None:
         if table is None:
             continue
         path: Path = ("fault", index, "at")
-        kind = faults.FAULTS[table.kind]
+        kind = find_fault(table.kind)
         if not isinstance(table.at, AtStep):
             if hasattr(kind, "step_action") and table.at is not None:
                 problems.add(path, f"{table.kind} needs {{ step = ... }}")

@@ -7,8 +7,8 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from pydantic import BaseModel
 
-from sim import faults
-from sim.scenario.fault_schema import fault_models, heal_key
+from sim.plugin import PluginError, is_named
+from sim.scenario.fault_schema import fault_model, fault_models, find_fault, heal_key
 from sim.scenario.lines import Path
 from sim.scenario.models import (
     Check,
@@ -59,8 +59,7 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
     for path, raw in _each(keys, "process", problems):
         tables.processes.append(_one_of(ROLES, "role", "role", raw, path, problems))
     for path, table in _each(keys, "fault", problems):
-        raw = _without_vain_healing(table, path, problems)
-        tables.faults.append(_one_of(fault_models(), "kind", "fault", raw, path, problems))
+        tables.faults.append(_fault(table, path, problems))
     for path, raw in _each(keys, "check", problems):
         tables.checks.append(problems.validated(Check, raw, path))
     for path, raw in _each(keys, "expect", problems):
@@ -128,9 +127,24 @@ def _one_of(
     return None
 
 
+def _fault(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
+    """A plug-in is imported to check its table: its fields are the keys."""
+    models = dict(fault_models())
+    name = raw.get("kind") if isinstance(raw, dict) else None
+    if isinstance(name, str) and is_named(name):
+        try:
+            models[name] = fault_model(name)
+        except PluginError as error:
+            problems.add((*path, "kind"), str(error), error.nearest)
+            return None
+    if isinstance(name, str) and name in models:
+        raw = _without_vain_healing(raw, path, problems)
+    return _one_of(models, "kind", "fault", raw, path, problems)
+
+
 def _without_vain_healing(raw: Any, path: Path, problems: Collector) -> Any:
-    kind = faults.FAULTS.get(str(raw.get("kind"))) if isinstance(raw, dict) else None
-    if kind is None or heal_key(kind) is not None or "heal_after" not in raw:
+    kind = find_fault(raw["kind"])
+    if heal_key(kind) is not None or "heal_after" not in raw:
         return raw
     problems.add((*path, "heal_after"), f"{kind.alias} has nothing to heal")
     return {name: value for name, value in raw.items() if name != "heal_after"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Mapping
 
+from sim import plugin
 from sim.abc import Transport
 from sim.transport.cursor_ring import CursorRing
 from sim.transport.flag_ring import FlagRing
@@ -20,10 +20,9 @@ TRANSPORTS: Mapping[str, Transport] = {
 def find_transport(kind: str) -> Transport:
     """The transport of that alias, or the plug-in "pkg.module:Thing", imported now.
 
-    Raises KeyError for an unknown alias; ImportError or AttributeError as the plug-in does.
+    Raises KeyError for an unknown alias, PluginError for what is no transport.
     """
     if ":" not in kind:
         return TRANSPORTS[kind]
-    module, _, name = kind.partition(":")
-    transport: Transport = getattr(importlib.import_module(module), name)()
+    transport: Transport = plugin.make(kind, "transport", Transport)
     return transport

@@ -1,0 +1,206 @@
+"""Faults and checkers of another package, named in a scenario as "their_pkg.module:Thing"."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from scenario_texts import GOOD
+
+from sim.scenario.document import read_document
+from sim.scenario.schema import json_schema
+
+WITHIN_S = 120.0  # a watchdog, not a claim
+
+THEIRS = '''
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Sequence
+
+from sim.abc import INVALID, VALID, Capability, Evidence, Result, World
+from sim.faults.stall import Stall
+from sim.history.history import Allowance, History
+
+
+@dataclass(frozen=True)
+class Nap(Stall):
+    """Stopped like a stall, and it says for how long it would like to be."""
+
+    alias: ClassVar[str] = "nap"
+    doc: ClassVar[str] = "the process naps"
+    wish_ns: int = field(default=1_000_000, metadata={"doc": "how long it would like to sleep"})
+
+    def inject(self, world: World) -> Evidence:
+        proven = super().inject(world)
+        return Evidence(proven.proven, f"{proven.what}, wishes {self.wish_ns} ns", proven.data)
+
+
+class NoReceive:
+    alias: ClassVar[str] = "no_receive"
+    doc: ClassVar[str] = "nobody receives anything"
+
+    def check(self, history: History) -> Result:
+        seen = [i for i, op in enumerate(history.ops) if op.f == "receive" and op.type == "ok"]
+        why = f"{len(seen)} were received"
+        return Result(self.alias, INVALID if seen else VALID, why, seen[:1])
+
+
+class NeedsArguments(NoReceive):
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+class Taken(NoReceive):
+    alias = "fifo"
+
+
+class NotDataclass:
+    alias, doc, requires, fatal, roles, heals, target = "n", "d", frozenset(), False, (), False, ""
+
+    def inject(self, world): ...
+
+    def heal(self, world): ...
+
+    def accounts_for(self, because): ...
+
+
+@dataclass(frozen=True)
+class OtherArguments(Nap):
+    def __init__(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Unreadable(Nap):
+    what: "Nothing" = None
+
+
+A_NUMBER = 1
+'''
+FAULT = """
+[[fault]]
+kind = "their_pkg.things:Nap"
+target = "reader"
+at = { process = "writer", after_ops = 5 }
+heal_after = "20ms"
+wish = "7ms"
+"""
+CHECK = """
+[[check]]
+alias = "no_loss"
+[[check]]
+alias = "their_pkg.things:NoReceive"
+"""
+EXPECT = """
+[[expect]]
+verdict = "invalid"
+checker = "their_pkg.things:NoReceive"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    package = tmp_path / "path" / "their_pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "things.py").write_text(THEIRS, encoding="utf-8")
+    return tmp_path
+
+
+def spinbed(command: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The real command on this scenario, with their package on PYTHONPATH."""
+    (folder / "theirs.toml").write_text(GOOD.replace("NAME", "theirs") + text, encoding="utf-8")
+    words = ["theirs.toml"] + ["--report", "json"] * (command == "run")
+    path = [str(folder / "path"), *filter(None, sys.path)]
+    return subprocess.run(
+        [sys.executable, "-m", "sim.cli", command, *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=WITHIN_S,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+    )
+
+
+def test_a_fault_and_a_checker_of_another_package_do_what_ours_do(folder: Path) -> None:
+    done = spinbed("run", FAULT + CHECK + EXPECT, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = json.loads(done.stdout)["scenarios"]
+    assert [fault["alias"] for fault in run["faults"]] == ["nap"]
+    assert [(fault["fired"], fault["healed"]) for fault in run["faults"]] == [(True, True)]
+    results = {each["alias"]: each for each in run["checkers"]}
+    assert results["no_loss"]["result"] == "valid"
+    assert results["no_receive"]["result"] == "invalid"
+    assert results["no_receive"]["why"] == "20 were received"
+    assert run["verdict"] == "invalid" and run["as_expected"]
+    (journal,) = (folder / ".spinbed" / "journals").glob("*.jsonl")
+    assert "wishes 7000000 ns" in journal.read_text(encoding="ascii")
+
+
+def test_what_their_checker_objects_to_is_a_matter_of_safety(folder: Path) -> None:
+    done = spinbed("run", CHECK, folder)
+    assert done.returncode == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("things:Nap", "thinks:Nap", "'their_pkg.thinks:Nap' cannot be imported: ModuleNotFound"),
+        ("things:Nap", "things:Nab", "(did you mean 'their_pkg.things:Nap'?)"),
+        ("things:Nap", "things:A_NUMBER", "'their_pkg.things:A_NUMBER' is no fault: it is no"),
+        ("things:Nap", "things:NoReceive", "is no fault: it has no accounts_for, fatal, heal"),
+        ("things:Nap", "things:NotDataclass", "no dataclass with a field `target`"),
+        ("things:Nap", "things:Unreadable", "its fields make no keys: NameError"),
+    ],
+)
+def test_a_fault_that_is_none_is_refused_at_its_kind(
+    folder: Path, was: str, now: str, said: str
+) -> None:
+    done = spinbed("validate", FAULT.replace(was, now), folder)
+    assert (done.returncode, done.stdout) == (64, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("theirs.toml:20: fault[0].kind: ") and said in line
+
+
+def test_the_keys_of_their_fault_are_its_fields(folder: Path) -> None:
+    done = spinbed("validate", FAULT.replace("wish =", "wihs ="), folder)
+    assert done.returncode == 64
+    said = "theirs.toml:24: fault[0].wihs: unknown key 'wihs' (did you mean 'wish'?)\n"
+    assert done.stderr == said
+
+
+def test_a_fault_that_takes_other_arguments_is_refused_with_what_python_says(folder: Path) -> None:
+    done = spinbed("validate", FAULT.replace("things:Nap", "things:OtherArguments"), folder)
+    assert done.returncode == 64
+    assert done.stderr.startswith("theirs.toml:19: fault[0]: ") and "argument" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("things:NoRecieve", "(did you mean 'their_pkg.things:NoReceive'?)"),
+        ("things:Nap", "'their_pkg.things:Nap' is no checker: it has no check"),
+        ("things:NeedsArguments", "cannot be made without arguments: TypeError"),
+        ("things:Taken", "has the alias of another checker, 'fifo'"),
+    ],
+)
+def test_a_checker_that_is_none_is_refused_at_its_alias(folder: Path, now: str, said: str) -> None:
+    done = spinbed("validate", CHECK.replace("things:NoReceive", now), folder)
+    assert (done.returncode, done.stdout) == (64, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("theirs.toml:22: check[1].alias: ") and said in line
+
+
+@pytest.mark.parametrize(("name", "is_valid"), [("things:Nap", True), ("things", False)])
+def test_the_schema_takes_what_the_loader_takes(tmp_path: Path, name: str, is_valid: bool) -> None:
+    path = tmp_path / "theirs.toml"
+    text = GOOD.replace("NAME", "theirs") + FAULT.replace("things:Nap", name) + CHECK + EXPECT
+    path.write_text(text, encoding="utf-8")
+    validator = jsonschema.Draft202012Validator(json_schema())
+    assert validator.is_valid(read_document(path).keys) is is_valid
