@@ -47,12 +47,28 @@ cdef bint is_dead(RegionHeader* header, u64 owner):
     return header.pid_namespace == pid_namespace() and is_proven_dead(owner)
 
 
+cdef void claim_writer(void* call, Ops* ops) noexcept nogil:
+    (<Call*>call).reason = cursor_claim_writer(
+        ops, &(<CursorWriter>(<Call*>call).end).ring, (<Call*>call).owner)
+
+
+cdef void claim_reader(void* call, Ops* ops) noexcept nogil:
+    (<Call*>call).reason = cursor_claim_reader(
+        ops, &(<CursorReader>(<Call*>call).end).ring, (<Call*>call).owner)
+
+
+cdef void evict_reader(void* call, Ops* ops) noexcept nogil:
+    (<Call*>call).reason = cursor_evict(
+        ops, &(<CursorWriter>(<Call*>call).end).ring, (<Call*>call).rank, (<Call*>call).owner)
+
+
 cdef class CursorWriter(_Writer):
     cdef CursorRing ring
     cdef bint evicts
 
     def __init__(self, buffer, *, slots, slot_bytes, readers, str wait="park", recorder=None,
                  evict_dead=False):
+        cdef Call call
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
@@ -61,63 +77,68 @@ cdef class CursorWriter(_Writer):
         self.largest = self.ring.slot_bytes
         previous = self.ring.header.writer_owner
         begin_message()
+        begin_call(&call, <void*>self)
         try:
             if previous != 0 and not is_dead(self.ring.header, previous):
                 raise busy_error("the writer's place", previous)
-            if not cursor_claim_writer(&self.face.ops, &self.ring, previous):
+            call.owner = previous
+            enter(&self.face, claim_writer, &call)
+            if not call.reason:
                 raise busy_error("the writer's place", self.ring.header.writer_owner)
         except BaseException:
             face_close(&self.face)
             raise
         self.face.is_busy = False
 
-    cdef int poll(self) noexcept:
-        return cursor_poll_writable(&self.face.ops, &self.ring)
+    cdef int poll(self, Ops* ops) noexcept nogil:
+        return cursor_poll_writable(ops, &self.ring)
 
-    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
+    cdef int await_slot(self, Ops* ops, Waiter* w) noexcept nogil:
+        return cursor_await_writable(ops, &self.ring, w)
+
+    cdef int wait_for_slot(self, Call* call, i64 deadline_ns) except -1:
         cdef Waiter w
         cdef int reason
         cdef i64 last_ns
         start_waiter(&self.face, &w, &self.face.header.space_event, &self.face.header.space_parked,
-                     deadline_ns)
-        w.heartbeat_ns = &self.face.header.writer_heartbeat_ns
+                     &self.face.header.writer_heartbeat_ns, deadline_ns)
+        call.waiter = &w
         last_ns = w.deadline_ns
         while True:
             if self.evicts:
                 w.deadline_ns = min(last_ns, clock_ns() + EVICT_CHECK_NS)
-            with nogil:
-                reason = cursor_await_writable(&self.face.ops, &self.ring, &w)
-            if reason == TIMED_OUT and self.evicts:
-                if self.evict_dead_readers() or clock_ns() < last_ns:
-                    mark_repeats(True)
-                    continue
-            if reason != INTERRUPTED:
-                mark_repeats(False)
+            reason = wait(&self.face, await_slot, call)
+            if reason != TIMED_OUT or not self.evicts:
                 return reason
-            PyErr_CheckSignals()
+            if not self.evict_dead_readers() and clock_ns() >= last_ns:
+                return reason
             mark_repeats(True)
 
     cdef int evict_dead_readers(self) except -1:
         """How many were given up."""
+        cdef Call call
         cdef int evicted = 0
         cdef u32 rank
         cdef u64 owner
+        begin_call(&call, <void*>self)
         for rank in range(self.ring.readers):
             owner = self.ring.lines[rank].owner
             if owner in (0, OWNER_DETACHED, OWNER_EVICTED):
                 continue
             if is_dead(self.ring.header, owner):
-                evicted += cursor_evict(&self.face.ops, &self.ring, rank, owner)
+                call.rank, call.owner = rank, owner
+                enter(&self.face, evict_reader, &call)
+                evicted += call.reason
         return evicted
 
-    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
-        cursor_write(&self.face.ops, &self.ring, payload, size)
+    cdef void write(self, Ops* ops, const u8* payload, u32 size) noexcept nogil:
+        cursor_write(ops, &self.ring, payload, size)
 
-    cdef u64 next_position(self) noexcept:
+    cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
 
-    cdef void detach(self) noexcept:
-        cursor_detach_writer(&self.face.ops, &self.ring)
+    cdef void detach(self, Ops* ops) noexcept nogil:
+        cursor_detach_writer(ops, &self.ring)
 
     cdef str waiting_for(self):
         cdef u32 rank
@@ -142,6 +163,7 @@ cdef class CursorReader(_Reader):
     cdef CursorRing ring
 
     def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park", recorder=None):
+        cdef Call call
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         rank = checked_rank(rank, geometry)
@@ -151,54 +173,48 @@ cdef class CursorReader(_Reader):
         self.ring.rank = rank
         previous = self.ring.lines[rank].owner
         begin_message()
+        begin_call(&call, <void*>self)
         try:
             if previous == OWNER_EVICTED or previous == OWNER_DETACHED:
                 how = "was given up by the writer" if previous == OWNER_EVICTED else "left"
                 raise RingEvicted(f"rank {rank} {how}: its position is lost")
             if previous != 0 and not is_dead(self.ring.header, previous):
                 raise busy_error(f"rank {rank}", previous)
-            if not cursor_claim_reader(&self.face.ops, &self.ring, previous):
+            call.owner = previous
+            enter(&self.face, claim_reader, &call)
+            if not call.reason:
                 raise busy_error(f"rank {rank}", self.ring.lines[rank].owner)
         except BaseException:
             face_close(&self.face)
             raise
         self.face.is_busy = False
 
-    cdef int poll(self) noexcept:
-        return cursor_poll_readable(&self.face.ops, &self.ring)
+    cdef int poll(self, Ops* ops) noexcept nogil:
+        return cursor_poll_readable(ops, &self.ring)
 
-    cdef int wait_for_message(self, i64 deadline_ns) except -1:
-        cdef Waiter w
-        cdef int reason
-        start_waiter(&self.face, &w, &self.face.header.data_event, &self.face.header.data_parked,
-                     deadline_ns)
-        w.heartbeat_ns = &self.ring.lines[self.rank].heartbeat_ns
-        while True:
-            with nogil:
-                reason = cursor_await_readable(&self.face.ops, &self.ring, &w)
-            if reason != INTERRUPTED:
-                mark_repeats(False)
-                return reason
-            PyErr_CheckSignals()
-            mark_repeats(True)
+    cdef int await_message(self, Ops* ops, Waiter* w) noexcept nogil:
+        return cursor_await_readable(ops, &self.ring, w)
 
-    cdef u32 message_size(self) noexcept:
-        return cursor_read_length(&self.face.ops, &self.ring)
+    cdef u64* heartbeat(self) noexcept:
+        return &self.ring.lines[self.rank].heartbeat_ns
+
+    cdef u32 message_size(self, Ops* ops) noexcept nogil:
+        return cursor_read_length(ops, &self.ring)
 
     cdef const u8* message(self) noexcept:
         return cursor_payload(&self.ring)
 
-    cdef void read(self, u8* to, u32 size) noexcept nogil:
-        cursor_read(&self.face.ops, &self.ring, to, size)
+    cdef void read(self, Ops* ops, u8* to, u32 size) noexcept nogil:
+        cursor_read(ops, &self.ring, to, size)
 
-    cdef void release(self) noexcept nogil:
-        cursor_release(&self.face.ops, &self.ring)
+    cdef void release(self, Ops* ops) noexcept nogil:
+        cursor_release(ops, &self.ring)
 
-    cdef u64 next_position(self) noexcept:
+    cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
 
-    cdef void detach(self) noexcept:
-        cursor_detach_reader(&self.face.ops, &self.ring)
+    cdef void detach(self, Ops* ops) noexcept nogil:
+        cursor_detach_reader(ops, &self.ring)
 
 
 def cursor_describe(buffer):

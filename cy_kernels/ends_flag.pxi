@@ -49,27 +49,23 @@ cdef class FlagWriter(_Writer):
         self.largest = self.ring.chunk_bytes - FLAG_MESSAGE_HEADER
         self.face.is_busy = False
 
-    cdef int poll(self) noexcept:
-        return flag_poll_writable(&self.face.ops, &self.ring)
+    cdef int poll(self, Ops* ops) noexcept nogil:
+        return flag_poll_writable(ops, &self.ring)
 
-    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
+    cdef int await_slot(self, Ops* ops, Waiter* w) noexcept nogil:
+        return flag_await_writable(ops, &self.ring, w)
+
+    cdef int wait_for_slot(self, Call* call, i64 deadline_ns) except -1:
         cdef Waiter w
-        cdef int reason
         start_waiter(&self.face, &w, &self.face.header.space_event, &self.face.header.space_parked,
-                     deadline_ns)
-        while True:
-            with nogil:
-                reason = flag_await_writable(&self.face.ops, &self.ring, &w)
-            if reason != INTERRUPTED:
-                mark_repeats(False)
-                return reason
-            PyErr_CheckSignals()
-            mark_repeats(True)
+                     NULL, deadline_ns)
+        call.waiter = &w
+        return wait(&self.face, await_slot, call)
 
-    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
-        flag_write(&self.face.ops, &self.ring, payload, size)
+    cdef void write(self, Ops* ops, const u8* payload, u32 size) noexcept nogil:
+        flag_write(ops, &self.ring, payload, size)
 
-    cdef u64 next_position(self) noexcept:
+    cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
 
     cdef str waiting_for(self):
@@ -91,44 +87,33 @@ cdef class FlagReader(_Reader):
         self.ring.rank = rank
         self.face.is_busy = False
 
-    cdef int poll(self) noexcept:
-        return flag_poll_readable(&self.face.ops, &self.ring)
+    cdef int poll(self, Ops* ops) noexcept nogil:
+        return flag_poll_readable(ops, &self.ring)
 
-    cdef int wait_for_message(self, i64 deadline_ns) except -1:
-        cdef Waiter w
-        cdef int reason
-        start_waiter(&self.face, &w, &self.face.header.data_event, &self.face.header.data_parked,
-                     deadline_ns)
-        while True:
-            with nogil:
-                reason = flag_await_readable(&self.face.ops, &self.ring, &w)
-            if reason != INTERRUPTED:
-                mark_repeats(False)
-                return reason
-            PyErr_CheckSignals()
-            mark_repeats(True)
+    cdef int await_message(self, Ops* ops, Waiter* w) noexcept nogil:
+        return flag_await_readable(ops, &self.ring, w)
 
-    cdef u32 message_size(self) noexcept:
-        return flag_read_length(&self.face.ops, &self.ring)
+    cdef u32 message_size(self, Ops* ops) noexcept nogil:
+        return flag_read_length(ops, &self.ring)
 
     cdef const u8* message(self) noexcept:
         return flag_chunk(&self.ring) + FLAG_MESSAGE_HEADER
 
-    cdef void read(self, u8* to, u32 size) noexcept nogil:
-        if mutant_of(&self.face.ops) == RELEASE_BEFORE_READ:
-            flag_read_after_release(&self.face.ops, &self.ring, to, size)
+    cdef void read(self, Ops* ops, u8* to, u32 size) noexcept nogil:
+        if mutant_of(ops) == RELEASE_BEFORE_READ:
+            flag_read_after_release(ops, &self.ring, to, size)
         else:
-            flag_read(&self.face.ops, &self.ring, to, size)
+            flag_read(ops, &self.ring, to, size)
 
-    cdef void release(self) noexcept nogil:
-        if mutant_of(&self.face.ops) != RELEASE_BEFORE_READ:
-            flag_release(&self.face.ops, &self.ring)
+    cdef void release(self, Ops* ops) noexcept nogil:
+        if mutant_of(ops) != RELEASE_BEFORE_READ:
+            flag_release(ops, &self.ring)
 
     cdef void step_over(self) noexcept nogil:
         flag_step(&self.ring)
         self.ring.position += 1
 
-    cdef u64 next_position(self) noexcept:
+    cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
 
 

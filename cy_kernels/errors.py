@@ -33,3 +33,9 @@ class RingBusy(RingError):
 
 class RingMismatch(RingError, ValueError):
     """The region is not what was asked for: magic, version, geometry or owner differ."""
+
+
+class GateRaised(RingError):
+    """The step gate was told to raise here. What the operation had done by then it has done; the
+    end's position says whether that was the whole of it: it has moved if the message was sent, or
+    received and released, and if not the next operation is about the same message."""

@@ -11,6 +11,7 @@ import operator
 import os
 
 from cy_kernels.errors import (
+    GateRaised,
     RingBusy,
     RingClosed,
     RingEnded,
@@ -231,12 +232,13 @@ cdef extern from *:
 
 
 cdef inline void start_waiter(
-    Face* face, Waiter* w, u32* event, u32* parked, i64 deadline_ns
+    Face* face, Waiter* w, u32* event, u32* parked, u64* heartbeat_ns, i64 deadline_ns
 ) noexcept:
     memset(w, 0, sizeof(Waiter))
     w.strategy = face.strategy
     w.event = event
     w.parked = parked
+    w.heartbeat_ns = heartbeat_ns
     w.deadline_ns = INT64_MAX if deadline_ns < 0 else deadline_ns
 
 
@@ -246,6 +248,12 @@ cdef inline void note(
     if face.recorder != NULL:
         append_record(
             face.recorder, face.records, type, function, outcome, position, size, checksum)
+
+
+# The newest record of this end was written before its time.
+cdef inline void correct(Face* face, int type, int outcome) noexcept:
+    if face.recorder != NULL:
+        correct_record(face.recorder, face.records, type, outcome)
 
 
 cdef int outcome_of(int reason) noexcept:

@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional, Tuple, Type
 
 GATE_BYTES: int
 ANY: int
-ACTIONS: Dict[str, int]  # stop, kill, token
+ACTIONS: Dict[str, int]  # stop, kill, token, raise
 STEPS: Tuple[Tuple[int, str], ...]
 
 Step: Type[enum.IntEnum]
@@ -16,8 +16,10 @@ def number_of(step: str) -> int:
 def arm(buffer: memoryview, step: Optional[str], action: str, occurrence: int = 1) -> None:
     """At the nth occurrence of `step` within one message, take `action` once.
 
-    The action is taken before the op of the step. `step` None: at every step, each time (tokens
-    only). Polls of one wait count once. Raises ValueError for an unknown step or action.
+    The action is taken before the op of the step: stop (SIGSTOP to itself), kill (SIGKILL), token
+    (wait for one), raise (GateRaised out of the operation of an end). `step` None: at every step,
+    each time (tokens only). Polls of one wait count once. Raises ValueError for an unknown step or
+    action.
     """
 
 def disarm(buffer: memoryview) -> None:

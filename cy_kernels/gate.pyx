@@ -9,7 +9,7 @@ include "ops_real.pxi"
 
 GATE_BYTES = sizeof(Gate)
 ANY = 0xFFFFFFFF  # every step, for lock-step driving by tokens
-ACTIONS = {"stop": 1, "kill": 2, "token": 3}
+ACTIONS = {"stop": 1, "kill": 2, "token": 3, "raise": 4}
 
 _NUMBERS = {name: number for number, name in STEPS}
 _NAMES = dict(STEPS)

@@ -5,7 +5,7 @@ include "ops_real.pxi"
 
 cdef extern from *:
     """
-    #define mutant_of(ops) ((ops)->mutant)
+    #define mutant_of(ops) ((ops) != NULL ? (ops)->mutant : 0)
     """
     int mutant_of(Ops* ops) noexcept nogil
 
@@ -26,5 +26,6 @@ include "protocol/wait.pxi"
 include "protocol/wake.pxi"
 include "protocol/flag_ring.pxi"
 include "protocol/flag_mutants.pxi"
+include "entries.pxi"
 include "ends.pxi"
 include "ends_flag.pxi"

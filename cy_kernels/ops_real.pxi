@@ -1,13 +1,10 @@
 # The ops as compiler atomics, memcpy and system calls on mapped memory.
 #
 # They are macros, so that a memory order reaches the builtin as the constant it must be. `ops`
-# names who acts; `site` names where, and passes the step gate first.
+# names who acts, or is NULL for nobody in particular, whom no gate holds up; `site` names where.
 
 from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
 from cy_kernels.clock cimport clock_ns
-
-cdef struct Ops:
-    int mutant
 
 cdef extern from *:
     """
@@ -25,17 +22,19 @@ include "gate_ops.pxi"
 
 cdef extern from *:
     """
-    #define load8(ops, site, p, order) (SB_AT(site), __atomic_load_n((p), (order)))
-    #define load32(ops, site, p, order) (SB_AT(site), __atomic_load_n((p), (order)))
-    #define load64(ops, site, p, order) (SB_AT(site), __atomic_load_n((p), (order)))
-    #define store8(ops, site, p, v, order) (SB_AT(site), __atomic_store_n((p), (v), (order)))
-    #define store32(ops, site, p, v, order) (SB_AT(site), __atomic_store_n((p), (v), (order)))
-    #define store64(ops, site, p, v, order) (SB_AT(site), __atomic_store_n((p), (v), (order)))
-    #define fence(ops, site, order) (SB_AT(site), __atomic_thread_fence(order))
-    #define add32(ops, site, p, v) (SB_AT(site), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
-    #define add64(ops, site, p, v) (SB_AT(site), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
-    #define copy(ops, site, to, from, size) (SB_AT(site), memcpy((to), (from), (size)))
-    #define yield_core(ops, site) (SB_AT(site), ((void)sched_yield()))
+    #define load8(ops, site, p, order) (SB_AT(ops, site), __atomic_load_n((p), (order)))
+    #define load32(ops, site, p, order) (SB_AT(ops, site), __atomic_load_n((p), (order)))
+    #define load64(ops, site, p, order) (SB_AT(ops, site), __atomic_load_n((p), (order)))
+    #define store8(ops, site, p, v, order) (SB_AT(ops, site), __atomic_store_n((p), (v), (order)))
+    #define store32(ops, site, p, v, order) (SB_AT(ops, site), __atomic_store_n((p), (v), (order)))
+    #define store64(ops, site, p, v, order) (SB_AT(ops, site), __atomic_store_n((p), (v), (order)))
+    #define fence(ops, site, order) (SB_AT(ops, site), __atomic_thread_fence(order))
+    #define add32(ops, site, p, v) \\
+        (SB_AT(ops, site), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+    #define add64(ops, site, p, v) \\
+        (SB_AT(ops, site), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+    #define copy(ops, site, to, from, size) (SB_AT(ops, site), memcpy((to), (from), (size)))
+    #define yield_core(ops, site) (SB_AT(ops, site), ((void)sched_yield()))
 
     #if defined(__x86_64__) || defined(__i386__)
     #define sb_pause() __builtin_ia32_pause()
@@ -44,7 +43,7 @@ cdef extern from *:
     #else
     static inline void sb_pause(void) { __asm__ __volatile__("" ::: "memory"); }
     #endif
-    #define pause_core(ops, site) (SB_AT(site), sb_pause())
+    #define pause_core(ops, site) (SB_AT(ops, site), sb_pause())
 
     static inline int sb_cas32(uint32_t *p, uint32_t expected, uint32_t desired) {
         return __atomic_compare_exchange_n(
@@ -54,10 +53,10 @@ cdef extern from *:
         return __atomic_compare_exchange_n(
             p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     }
-    #define cas32(ops, site, p, expected, new) (SB_AT(site), sb_cas32((p), (expected), (new)))
-    #define cas64(ops, site, p, expected, new) (SB_AT(site), sb_cas64((p), (expected), (new)))
+    #define cas32(ops, site, p, expected, new) (SB_AT(ops, site), sb_cas32((p), (expected), (new)))
+    #define cas64(ops, site, p, expected, new) (SB_AT(ops, site), sb_cas64((p), (expected), (new)))
 
-    #define now(ops, site) (SB_AT(site), sb_monotonic_ns())
+    #define now(ops, site) (SB_AT(ops, site), sb_monotonic_ns())
 
     static inline struct timespec sb_timespec(int64_t ns) {
         struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
@@ -75,9 +74,9 @@ cdef extern from *:
         return errno == ETIMEDOUT ? 1 : errno == EINTR ? 2 : 0;
     }
     #define futex_wait(ops, site, p, seen, deadline_ns) \\
-        (SB_AT(site), sb_futex_wait((p), (seen), (deadline_ns)))
+        (SB_AT(ops, site), sb_futex_wait((p), (seen), (deadline_ns)))
     #define futex_wake(ops, site, p) \\
-        (SB_AT(site), (void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
+        (SB_AT(ops, site), (void)syscall(SYS_futex, (p), FUTEX_WAKE, INT_MAX, NULL, NULL, 0))
 
     /* Sleeps until `until_ns`; 0 slept, 2 signal. */
     static inline int sb_nap(int64_t until_ns) {
@@ -85,11 +84,11 @@ cdef extern from *:
         return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR ? 2 : 0;
     }
     /* A place without an op of its own, and the mark that one more poll of a wait follows. */
-    #define point(ops, site) SB_AT(site)
-    #define poll_again(ops, w) sb_gate_repeats(1)
+    #define point(ops, site) SB_AT(ops, site)
+    #define poll_again(ops, w) ((void)((ops) != NULL && (sb_gate_repeats(1), 1)))
     /* How many polls a strategy spends before it goes to sleep. */
     #define patience_of(ops, polls) (polls)
-    #define nap(ops, site, until_ns) (SB_AT(site), sb_nap(until_ns))
+    #define nap(ops, site, until_ns) (SB_AT(ops, site), sb_nap(until_ns))
     """
     u8 load8(Ops* ops, int site, u8* p, int order) noexcept nogil
     u32 load32(Ops* ops, int site, u32* p, int order) noexcept nogil

@@ -84,6 +84,17 @@ cdef inline void append_record(
     publish_count(header, index + 1)
 
 
+cdef inline void correct_record(
+    RecorderHeader* header, u64 capacity, int type, int outcome
+) noexcept nogil:
+    cdef RecordLine* record
+    if header.overflowed or not 0 < header.count <= capacity:
+        return
+    record = first_record(header) + header.count - 1
+    record.type = <u8>type
+    record.outcome = <u16>outcome
+
+
 cdef extern from *:
     """
     #define sb_publish_count(header, value) \\

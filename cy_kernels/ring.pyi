@@ -54,7 +54,8 @@ class _Writer:
         """Send one message; its position.
 
         Raises ValueError (too large, with both sizes), RingTimeout (naming who holds the ring up),
-        RingClosed, RingFenced.
+        RingClosed, RingFenced. GateRaised (as any operation does that a step gate told to): the
+        position has moved if the message was sent, else the next send takes its place.
         """
 
     def end(self) -> None:

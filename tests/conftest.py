@@ -22,7 +22,13 @@ from sim.live.region import names_with
 from sim.live.supervisor import Supervisor
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
-NEED_KERNELS = ["test_gate.py", "test_op_sets.py", "test_steps_live.py", "test_stubs.py"]
+NEED_KERNELS = [
+    "test_gate.py",
+    "test_gate_raise.py",
+    "test_op_sets.py",
+    "test_steps_live.py",
+    "test_stubs.py",
+]
 IS_PURE = cy_kernels.status().kind == "pure"
 collect_ignore = NEED_KERNELS if IS_PURE else []
 

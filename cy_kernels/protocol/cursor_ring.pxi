@@ -161,10 +161,10 @@ cdef inline void cursor_read(Ops* ops, CursorRing* ring, u8* to, u32 size) noexc
 
 
 cdef inline void cursor_release(Ops* ops, CursorRing* ring) noexcept nogil:
-    cursor_step(ring)
     # Pairs with the acquire in cursor_minimum.
-    store64(ops, Step.CURSOR__RECEIVE__RELEASE, &ring.lines[ring.rank].position, ring.position,
+    store64(ops, Step.CURSOR__RECEIVE__RELEASE, &ring.lines[ring.rank].position, ring.position + 1,
             RELEASE)
+    cursor_step(ring)
     fence(ops, Step.CURSOR__RECEIVE__FENCE, SEQ_CST)
     if load32(ops, Step.CURSOR__RECEIVE__LOAD_PARKED, &ring.header.space_parked, RELAXED) != 0:
         wake_writer(ops, ring.header)
