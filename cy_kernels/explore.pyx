@@ -13,6 +13,10 @@ include "ops_list.pxi"
 cdef enum:
     NOT_ATOMIC = 64  # the order of what `copy` does
 
+cdef extern from *:
+    enum:
+        ACQ_REL "__ATOMIC_ACQ_REL"
+
 include "record_line.pxi"
 include "protocol/outcomes.pxi"
 include "engine/fiber.pxi"
@@ -29,5 +33,6 @@ include "protocol/flag_ring.pxi"
 include "protocol/flag_mutants.pxi"
 include "protocol/cursor_ring.pxi"
 include "engine/ring_program.pxi"
+include "engine/litmus.pxi"
 include "engine/execution.pxi"
 include "engine/simulation.pxi"

@@ -51,13 +51,14 @@ cdef inline void fence(Ops* ops, int site, int order) noexcept nogil:
         view_fence(ops, order)
     elif order == SEQ_CST:
         drain(ops)
-    elif order == RELEASE:
+    elif order == RELEASE or order == ACQ_REL:
         ops.generation += 1
 
 
 # A read-modify-write that stores `desired`, or adds, or with `expected` only compares and stores.
 cdef inline u64 sim_exchange(
-    Ops* ops, int site, void* p, u64 add, u64 expected, u64 desired, bint compares, u64 mask
+    Ops* ops, int site, void* p, u64 add, u64 expected, u64 desired, bint compares, u64 mask,
+    int order
 ) noexcept nogil:
     cdef u32 location
     cdef u64 old
@@ -66,38 +67,40 @@ cdef inline u64 sim_exchange(
     location = location_at(ops.machine, p)
     ops.is_idle = False
     if ops.machine.model == RA:
-        old = view_exchange_read(ops, location, site)
+        old = view_exchange_read(ops, location, site, order)
     else:
         drain(ops)
         old = ops.machine.locations[location].value
         ops.machine.pairs[site * SITES_MAX + ops.machine.locations[location].writer_site] = 1
     if compares and old != expected:
-        trace(ops, LOAD, site, location, old, SEQ_CST)
+        trace(ops, LOAD, site, location, old, order)
         return old
     if not compares:
         desired = (old + add) & mask
-    trace(ops, EXCHANGE, site, location, desired, SEQ_CST)
+    trace(ops, EXCHANGE, site, location, desired, order)
     if ops.machine.model == RA:
-        view_exchange_write(ops, location, desired, site)
+        view_exchange_write(ops, location, desired, site, order)
     else:
         write_through(ops, location, desired, ~<u64>0, site)
     return old
 
 
 cdef inline u32 add32(Ops* ops, int site, u32* p, u32 value) noexcept nogil:
-    return <u32>sim_exchange(ops, site, p, value, 0, 0, False, 0xffffffff)
+    return <u32>sim_exchange(ops, site, p, value, 0, 0, False, 0xffffffff, SEQ_CST)
 
 
 cdef inline u64 add64(Ops* ops, int site, u64* p, u64 value) noexcept nogil:
-    return sim_exchange(ops, site, p, value, 0, 0, False, ~<u64>0)
+    return sim_exchange(ops, site, p, value, 0, 0, False, ~<u64>0, SEQ_CST)
 
 
 cdef inline bint cas32(Ops* ops, int site, u32* p, u32 expected, u32 desired) noexcept nogil:
-    return sim_exchange(ops, site, p, 0, expected, desired, True, 0xffffffff) == expected
+    return sim_exchange(
+        ops, site, p, 0, expected, desired, True, 0xffffffff, SEQ_CST) == expected
 
 
 cdef inline bint cas64(Ops* ops, int site, u64* p, u64 expected, u64 desired) noexcept nogil:
-    return sim_exchange(ops, site, p, 0, expected, desired, True, ~<u64>0) == expected
+    return sim_exchange(
+        ops, site, p, 0, expected, desired, True, ~<u64>0, SEQ_CST) == expected
 
 
 # Word by word: each piece of the shared side that lies in one aligned 8-byte word is a step.

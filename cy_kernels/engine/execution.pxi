@@ -7,6 +7,8 @@ cdef void run_process(void* argument) noexcept nogil:
         write_ring(ops)
     elif ops.role == RING_READER:
         read_ring(ops)
+    elif ops.role == PROGRAM:
+        run_program(ops)
     finish_setup(ops)  # a life that was over before it was attached
     trace(ops, FINISHED, 0, 0, 0, 0)
     block(ops, DONE)

@@ -138,6 +138,9 @@ cdef struct Ops:
     i64 slow_ns
     bint raises_next
     u64 position
+    Instruction* program
+    u32 program_length
+    u64 registers[REGISTERS]
     # Its flight recorder.
     RecordLine* records
     u32 record_count

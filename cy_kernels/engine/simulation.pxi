@@ -52,6 +52,7 @@ cdef class Simulation:
         machine.trace_room = FIRST_TRACE
         machine.steps_max = STEPS_MAX
         machine.patience = 1
+        machine.stops_at_finding = True
         machine.scheduler = RANDOM
         for index in range(processes):
             machine.process[index].machine = machine
@@ -70,6 +71,7 @@ cdef class Simulation:
             for index in range(machine.processes):
                 free_stack(machine.process[index].stack)
                 free(machine.process[index].records)
+                free(machine.process[index].program)
         free(machine.process)
         free(machine.locations)
         free(machine.tape)
@@ -140,6 +142,35 @@ cdef class Simulation:
         ops.work.think_ns = think_ns
         ops.work.deadline_ns = deadline_ns
         ops.work.on_timeout = ON_TIMEOUT.index(on_timeout)
+
+    def set_program(self, int index, instructions):
+        """What process `index` does in a litmus program: a list of tuples, as in INSTRUCTIONS.
+
+        Locations are 0 to 15, registers 0 to 7; all begin as 0. Raises ValueError, which names the
+        process and the instruction.
+        """
+        cdef Ops* ops = self.at(index)
+        if self.machine.ring.kind:
+            raise ValueError("a machine with a ring runs no litmus programs")
+        set_instructions(ops, list(instructions))
+        if self.machine.region_bytes != LITMUS_BYTES:
+            self.make_region(LITMUS_BYTES)
+        ops.role = PROGRAM
+
+    def registers(self, int index):
+        """The registers of a litmus program's process, all of them."""
+        cdef int i
+        cdef Ops* ops = self.at(index)
+        return tuple([ops.registers[i] for i in range(REGISTERS)])
+
+    def memory(self, int location):
+        """The last value, in modification order, of a litmus program's location; stores that are
+        still in a buffer are not in it."""
+        cdef u32 index
+        if not 0 <= location < LITMUS_LOCATIONS or self.machine.region_bytes != LITMUS_BYTES:
+            raise IndexError(f"location {location} of {LITMUS_LOCATIONS} of a litmus program")
+        index = self.machine.location_of[location * LITMUS_LOCATION_BYTES]
+        return self.machine.locations[index].value if index else 0
 
     cdef Ops* at(self, int index) except NULL:
         if not 0 <= index < self.machine.processes:

@@ -12,8 +12,10 @@ cdef inline void view_write(
 cdef inline void view_fence(Ops* ops, int order) noexcept nogil:
     pass
 
-cdef inline u64 view_exchange_read(Ops* ops, u32 index, int site) noexcept nogil:
+cdef inline u64 view_exchange_read(Ops* ops, u32 index, int site, int order) noexcept nogil:
     return ops.machine.locations[index].value
 
-cdef inline void view_exchange_write(Ops* ops, u32 index, u64 value, int site) noexcept nogil:
+cdef inline void view_exchange_write(
+    Ops* ops, u32 index, u64 value, int site, int order
+) noexcept nogil:
     write_through(ops, index, value, ~<u64>0, site)

@@ -15,6 +15,36 @@ cdef enum RingKind:
     FLAG_RING = 1
     CURSOR_RING = 2
 
+cdef enum:
+    REGISTERS = 8
+
+cdef enum InstructionKind:  # in the order of litmus.pxi's INSTRUCTIONS
+    DO_STORE = 0
+    DO_LOAD
+    DO_FENCE
+    DO_ADD
+    DO_CAS
+    DO_PUT
+    DO_GET
+    DO_PUT2
+    DO_GET2
+    DO_FUTEX_WAIT
+    DO_FUTEX_WAKE
+    DO_UNTIL
+    DO_SKIP_UNLESS
+    DO_NAP
+    DO_ASSERT
+
+cdef struct Instruction:
+    u64 value  # stored, added, expected, waited for
+    u64 desired
+    u32 count  # instructions to skip
+    u8 kind
+    u8 order
+    u8 location
+    u8 register_1
+    u8 register_2
+
 cdef struct Work:
     u64 messages  # writer
     i64 interval_ns  # writer: between the starts of two sends

@@ -1,0 +1,152 @@
+"""The protocol over a simulated machine: deterministic executions under weak memory models."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from cy_kernels.ring import STEPS as STEPS
+from cy_kernels.ring import STRATEGIES as STRATEGIES
+from cy_kernels.ring import Step as Step
+
+MODELS: Tuple[str, ...]
+SCHEDULERS: Tuple[str, ...]
+STATES: Tuple[str, ...]
+STOPS: Tuple[str, ...]
+FINDINGS: Tuple[str, ...]
+EVENTS: Tuple[str, ...]
+MUTANTS: Tuple[str, ...]
+ON_TIMEOUT: Tuple[str, ...]
+FIBER_KIND: str
+STEPS_MAX: int
+FIRST_RECORDS: int
+FIRST_LOCATIONS: int
+FIRST_TRACE: int
+INSTRUCTIONS: Dict[str, Tuple[str, ...]]
+ORDERS: Dict[str, int]
+ORDERS_OF: Dict[str, Tuple[str, ...]]
+NUMBERS_BELOW: Dict[str, int]
+
+class Simulation:
+    """One simulated machine; executions begin with `begin` and go on with `go`.
+
+    Process 0 is the writer. Not for use from two threads at once.
+    """
+
+    def __init__(self, processes: int, *, model: str = "tso") -> None: ...
+    def set_ring(
+        self,
+        kind: str,
+        *,
+        slots: int,
+        slot_bytes: int,
+        readers: int,
+        is_fenced: bool = True,
+        mutant: Optional[str] = None,
+        sizes: Sequence[int] = (64,),
+        payload_seed: int = 0,
+    ) -> None:
+        """The ring that all processes share. `sizes`: bytes of each message, or one for all."""
+
+    def set_writer(
+        self,
+        *,
+        wait: str = "park",
+        messages: int = 1,
+        interval_ns: int = 0,
+        deadline_ns: int = -1,
+        on_timeout: str = "retry",
+        shuts_down: bool = False,
+        evicts: bool = False,
+    ) -> None:
+        """Process 0. Times in ns; a deadline is relative, -1 waits for ever."""
+
+    def set_reader(
+        self,
+        index: int,
+        *,
+        rank: int,
+        wait: str = "park",
+        think_ns: int = 0,
+        deadline_ns: int = -1,
+        on_timeout: str = "retry",
+    ) -> None: ...
+    def set_program(self, index: int, instructions: Sequence[Tuple[Any, ...]]) -> None:
+        """What process `index` does in a litmus program: a list of tuples, as in INSTRUCTIONS.
+
+        Locations are 0 to 15, registers 0 to 7; all begin as 0. Raises ValueError, which names the
+        process and the instruction.
+        """
+
+    def registers(self, index: int) -> Tuple[int, ...]:
+        """The registers of a litmus program's process, all of them."""
+
+    def memory(self, location: int) -> int:
+        """The last value, in modification order, of a litmus program's location; stores that are
+        still in a buffer are not in it."""
+
+    def choose_by(self, scheduler: str, *, tape: bytes = b"") -> None:
+        """Who makes the choices from now on; `tape` for "replay"."""
+
+    def allow(self, *, early_timers: bool = False, spurious_wakes: bool = False) -> None: ...
+    def limit(
+        self,
+        *,
+        steps: int = ...,
+        patience: int = 1,
+        stops_at_finding: bool = True,
+        traces: bool = False,
+    ) -> None: ...
+    def begin(self, seed: int = 0) -> None:
+        """A new execution: nobody is alive, memory is 0. Arm triggers, then `start`."""
+
+    def start(self) -> None: ...
+    def go(self, until_ns: int = ...) -> str:
+        """Until the clock comes there or something stops the execution; one of STOPS."""
+
+    def execute_many(self, first_seed: int, count: int) -> Tuple[int, int]:
+        """Executions without triggers or faults, seeds in a row; those made until one stopped in
+        another way than "ended" (that one included), and the steps of all."""
+
+    @property
+    def stop(self) -> str: ...
+    @property
+    def finding(self) -> Optional[Tuple[str, int, int]]:
+        """None, or what the oracles found first: its name, process, position."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def clock_ns(self) -> int: ...
+    @property
+    def tape(self) -> bytes: ...
+    @property
+    def has_diverged(self) -> bool: ...
+    @property
+    def hash(self) -> int: ...
+    @property
+    def reached(self) -> int:
+        """The process that is held at a trigger, after a stop "reached"."""
+
+    def state(self, index: int) -> str: ...
+    def site(self, index: int) -> int: ...
+    def done(self, index: int) -> int:
+        """Operations completed, over all incarnations."""
+
+    def records(self, index: int) -> bytes:
+        """The flight recorder's lines of this process's current life, as bytes."""
+
+    def trace(self) -> List[Tuple[str, int, int, int, int, int, int]]:
+        """(event, process, site, offset, value, order, tape length) of each thing that happened."""
+
+    def arm(self, index: int, step: int, occurrence: int = 1, after: int = 0) -> None:
+        """Hold the process when it comes to the step for that time within one operation, having
+        completed `after` of them."""
+
+    def hold_after(self, index: int, completed: int) -> None:
+        """Hold it before its next operation once so many are completed."""
+
+    def release(self, index: int) -> None: ...
+    def kill(self, index: int) -> None: ...
+    def restart(self, index: int) -> None: ...
+    def pause(self, index: int) -> None: ...
+    def resume(self, index: int) -> None: ...
+    def slow(self, index: int, per_operation_ns: int) -> None: ...
+    def raise_in_read(self, index: int) -> None: ...
