@@ -175,7 +175,10 @@ def test_help_ends_with_0_and_lists_the_exit_statuses(tmp_path: Path) -> None:
     assert "64 bad input" in done.stdout
 
 
-def test_reports_default_to_text_on_standard_output() -> None:
+def test_reports_default_to_text_on_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert parse(["run", "x"]).reports == [ReportTo("text", None)]
     assert parse(["run", "x", "--report", "json"]).reports == [ReportTo("json", None)]
     assert parse(["run", "x", "--report", "junit=a.xml"]).reports == [
