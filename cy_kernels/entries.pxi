@@ -31,6 +31,7 @@ cdef inline bint is_raised_in(Face* face, Entry entry, Call* call) noexcept nogi
     guarded = call[0]  # a copy, so that without a gate a call can live in registers
     is_raised = gate_guard(entry, &guarded, face.ops.mutant)
     call[0] = guarded
+    face.owes_wake |= is_raised
     return is_raised
 
 

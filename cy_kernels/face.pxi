@@ -48,6 +48,7 @@ cdef struct Face:
     bint is_open
     bint is_busy  # being opened, inside an operation, or holding a slot
     bint holds_slot
+    bint owes_wake  # the gate raised out of an operation, perhaps before it woke the other side
 
 _KIND_NAMES = {KIND_FLAG: "flag_ring", KIND_CURSOR: "cursor_ring"}
 _SHUTDOWN_NAMES = {OPEN: "open", ENDED_STATE: "ended", CLOSED_STATE: "closed"}
@@ -126,6 +127,10 @@ cdef int face_enter(Face* face) except -1:
     if face.is_busy:
         raise RingError("an end serves one operation at a time: it is in use, or a slot is held")
     face.is_busy = True
+    if face.owes_wake:
+        face.owes_wake = False
+        wake_readers(NULL, face.header)
+        wake_writer(NULL, face.header)
     begin_message()
     return 0
 

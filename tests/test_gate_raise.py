@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import sys
 import threading
@@ -82,6 +83,8 @@ def test_a_send_that_raised_at_any_step_was_made_or_is_made_again(inside: Inside
     committed = False
     for number, step in enumerate(steps):
         payload = f"{number:5} {step}".encode()
+        inside.writer.send(b"wakes", soon())  # what the raise before left to be woken
+        assert inside.reader.receive(soon()) == b"wakes"
         before = inside.writer.position
         inside.park(DATA_EVENT)
         gate.arm(inside.control, step, "raise")
@@ -160,6 +163,21 @@ def test_a_wait_can_be_raised_out_of_at_every_step(kind: str, wait: str) -> None
             assert inside.reader.receive(soon()) == b"full"
     finally:
         inside.close()
+
+
+def test_the_next_operation_wakes_whom_the_raise_left_asleep(inside: Inside) -> None:
+    got: List[bytes] = []
+    parked = threading.Thread(target=lambda: got.append(inside.reader.receive(soon(60))))
+    parked.start()
+    while not inside.region.describe()["readers_parked"]:
+        os.sched_yield()  # asleep or about to be: its event word does not move either way
+    gate.arm(inside.control, "wake.readers.bump_event", "raise")
+    with pytest.raises(GateRaised):
+        inside.writer.send(b"x", soon())
+    assert not inside.region.describe()["readers_parked"]  # so nobody would wake it
+    inside.writer.send(b"y", soon(10))
+    parked.join(10)
+    assert got == [b"x"]
 
 
 def test_what_ends_a_ring_can_be_called_again(inside: Inside) -> None:

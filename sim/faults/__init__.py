@@ -14,6 +14,7 @@ from sim.faults.kill import Kill
 from sim.faults.late_attach import LateAttach
 from sim.faults.never_attach import NeverAttach
 from sim.faults.oversubscribe import Oversubscribe
+from sim.faults.raise_at_step import RaiseAtStep
 from sim.faults.raise_in_read import RaiseInRead
 from sim.faults.restart import Restart
 from sim.faults.signal_storm import SignalStorm
@@ -45,4 +46,5 @@ FAULTS: Mapping[str, Type[Fault]] = {
     NeverAttach.alias: NeverAttach,
     CrashAtStep.alias: CrashAtStep,
     StopAtStep.alias: StopAtStep,
+    RaiseAtStep.alias: RaiseAtStep,
 }

@@ -19,7 +19,7 @@ from sim.live.orders import LogToRunner, Orders
 from sim.live.region import LiveRegions
 from sim.live.steps import BEFORE_ATTACH, BEFORE_DETACH, Gate
 from sim.live.task import Task
-from sim.live.workload import read, write
+from sim.live.workload import read, through, write
 from sim.scenario.plan import ReaderWorkload, WriterWorkload
 from sim.transport import find_transport
 
@@ -76,7 +76,7 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
         assert isinstance(work, ReaderWorkload)
         done = read(end, work, orders, memory.words, task.ops_before)
     gate.come_to(BEFORE_DETACH, done)
-    end.close()
+    through(end.close, orders)
 
 
 def _open_end(task: Task, memory: ProcessMemory) -> Any:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any
+from typing import Any, Callable
 
-from cy_kernels.errors import RingClosed, RingEnded, RingEvicted, RingFenced, RingTimeout
+from cy_kernels.errors import (
+    GateRaised,
+    RingClosed,
+    RingEnded,
+    RingEvicted,
+    RingFenced,
+    RingTimeout,
+)
 from sim.live.memory import FAILS
 from sim.live.orders import Orders
 from sim.live.steps import BEFORE_END
@@ -60,6 +67,7 @@ def write(end: Any, work: WriterWorkload, orders: Orders, words: memoryview, don
         if work.deadline_ns is not None:
             deadline_ns = time.monotonic_ns() + work.deadline_ns
         is_new = True
+        before = end.position
         try:
             end.send(payloads.payload(number, sizes[number]), deadline_ns)
             number += 1
@@ -72,17 +80,33 @@ def write(end: Any, work: WriterWorkload, orders: Orders, words: memoryview, don
                 number += 1
             else:
                 is_new = False
+        except GateRaised as raised:
+            words[FAILS] += 1
+            say_raised(orders, raised)
+            is_new = end.position > before
+            number += is_new
         except (RingClosed, RingFenced):
             return done
         done += 1
     if done >= orders.next_stop:
         orders.between_ops(done)
     orders.gate.come_to(BEFORE_END, done)
-    if work.finish == "shutdown":
-        end.shutdown()
-    else:
-        end.end()
+    through(end.shutdown if work.finish == "shutdown" else end.end, orders)
     return done
+
+
+def through(call: Callable[[], None], orders: Orders) -> None:
+    """What ends something is called again where the gate raised out of it."""
+    try:
+        call()
+    except GateRaised as raised:
+        say_raised(orders, raised)
+        call()
+
+
+def say_raised(orders: Orders, raised: GateRaised) -> None:
+    said = {"exception": type(raised).__name__, "message": str(raised)}
+    orders.say({"ack": "raise_at_step", **said})
 
 
 def _await_turn(orders: Orders, due_ns: int) -> int:
@@ -112,6 +136,9 @@ def read(end: Any, work: ReaderWorkload, orders: Orders, words: memoryview, done
             if work.on_timeout == "stop":
                 orders.say({"gave_up": str(timeout)})
                 return done
+        except GateRaised as raised:
+            words[FAILS] += 1
+            say_raised(orders, raised)
         except (RingEnded, RingClosed, RingEvicted):
             return done
         else:

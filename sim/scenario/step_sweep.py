@@ -51,6 +51,9 @@ def check_steps(tables: Tables, problems: Collector) -> None:
                 message = f"{table.kind} is what {table.target} does at a step of its own"
                 problems.add((*path, "process"), message, table.target)
                 continue
+            chosen = path_of(table.at, tables, crew, table.target)
+            if chosen in getattr(kind, "never_on", ()):
+                problems.add((*path, "path"), f"{table.kind} is not for path {show(chosen)}")
         elif not kind.requires <= FROM_OUTSIDE:
             message = f"{table.kind} asks the process for something, and at a step it obeys nobody"
             problems.add((*path, "step"), message)
