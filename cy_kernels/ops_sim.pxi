@@ -8,15 +8,17 @@ cdef inline int mutant_of(Ops* ops) noexcept nogil:
 
 
 cdef inline u64 sim_load(Ops* ops, int site, const void* p, int order) noexcept nogil:
+    cdef u32 location = location_at(ops.machine, p)
     arrive(ops, site)
-    take_turn(ops)
-    return read_location(ops, location_at(ops.machine, p), site, order)
+    take_turn_at(ops, location, False)
+    return read_location(ops, location, site, order)
 
 
 cdef inline void sim_store(Ops* ops, int site, void* p, u64 value, int order) noexcept nogil:
+    cdef u32 location = location_at(ops.machine, p)
     arrive(ops, site)
-    take_turn(ops)
-    write_location(ops, location_at(ops.machine, p), value, ~<u64>0, site, order)
+    take_turn_at(ops, location, True)
+    write_location(ops, location, value, ~<u64>0, site, order)
 
 
 cdef inline u8 load8(Ops* ops, int site, const u8* p, int order) noexcept nogil:
@@ -60,11 +62,10 @@ cdef inline u64 sim_exchange(
     Ops* ops, int site, void* p, u64 add, u64 expected, u64 desired, bint compares, u64 mask,
     int order
 ) noexcept nogil:
-    cdef u32 location
+    cdef u32 location = location_at(ops.machine, p)
     cdef u64 old
     arrive(ops, site)
-    take_turn(ops)
-    location = location_at(ops.machine, p)
+    take_turn_at(ops, location, True)
     ops.is_idle = False
     if ops.machine.model == RA:
         old = view_exchange_read(ops, location, site, order)
@@ -110,20 +111,19 @@ cdef void copy(Ops* ops, int site, void* to, const void* source, size_t size) no
     cdef u8* shared = <u8*>to if writes else <u8*>source
     cdef u8* private = <u8*>source if writes else <u8*>to
     cdef u64 value
-    cdef u32 skip, count
+    cdef u32 location, skip, count
     arrive(ops, site)
     while size:
         skip = <u32>(<u64>(shared - machine.region) & 7)
         count = <u32>min(<size_t>(8 - skip), size)
-        take_turn(ops)
+        location = location_at(machine, shared - skip)
+        take_turn_at(ops, location, writes)
         if writes:
             value = 0
             memcpy(<u8*>&value + skip, private, count)
-            write_location(
-                ops, location_at(machine, shared - skip), value, byte_mask(skip, count), site,
-                NOT_ATOMIC)
+            write_location(ops, location, value, byte_mask(skip, count), site, NOT_ATOMIC)
         else:
-            value = read_location(ops, location_at(machine, shared - skip), site, NOT_ATOMIC)
+            value = read_location(ops, location, site, NOT_ATOMIC)
             memcpy(private, <u8*>&value + skip, count)
         shared += count
         private += count
@@ -154,11 +154,10 @@ cdef inline void point(Ops* ops, int site) noexcept nogil:
 
 # The word is looked at and the sleeper enqueued in one step, as the kernel does under its lock.
 cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil:
-    cdef u32 location
+    cdef u32 location = location_at(ops.machine, p)
     arrive(ops, site)
-    take_turn(ops)
+    take_turn_at(ops, location, False)
     full_fence(ops)
-    location = location_at(ops.machine, p)
     ops.is_idle = False
     if <u32>read_location(ops, location, site, RELAXED) != seen:
         return SLEPT
@@ -175,13 +174,12 @@ cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexc
 
 cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
     cdef Machine* machine = ops.machine
-    cdef u32 location
+    cdef u32 location = location_at(machine, p)
     cdef int index
     arrive(ops, site)
-    take_turn(ops)
+    take_turn_at(ops, location, True)
     full_fence(ops)
     ops.is_idle = False
-    location = location_at(machine, p)
     trace(ops, WAKE, site, location, 0, 0)
     for index in range(machine.processes):
         if machine.process[index].state == PARKED and machine.process[index].futex == location:

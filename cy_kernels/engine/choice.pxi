@@ -64,18 +64,3 @@ cdef inline u32 replayed(Machine* machine, u32 count) noexcept nogil:
             machine.has_diverged = True
             option = 0
     return option
-
-
-# A choice inside a step: which message a load reads, which store leaves a buffer.
-cdef inline u32 choose(Machine* machine, u32 count) noexcept nogil:
-    cdef u32 option
-    if count > OPTIONS_MAX:
-        count = OPTIONS_MAX
-    if machine.scheduler == REPLAY:
-        option = replayed(machine, count)
-    elif machine.scheduler == ROUND_ROBIN:
-        option = 0
-    else:
-        option = random_below(machine, count)
-    write_down(machine, option)
-    return option

@@ -24,6 +24,7 @@ cdef void start_process(Machine* machine, int index) noexcept nogil:
     ops.generation = 0
     ops.site = 0
     ops.is_idle = False
+    ops.next_location = 0
     ops.read_count = 0
     make_runnable(machine, ops)
 
@@ -44,6 +45,7 @@ cdef void reset(Machine* machine, u64 seed) noexcept nogil:
     machine.rng = mixed(seed + <u64>0x9E3779B97F4A7C15) | 1
     machine.tape_length = 0
     machine.has_diverged = False
+    begin_schedule(machine)
     machine.finding = NO_FINDING
     machine.ring.sent = 0
     machine.trace_count = 0

@@ -16,6 +16,8 @@ cdef enum:
     READS_MAX = 128  # locations that one turn of a waiting loop can read and still be recognised
     SITES_MAX = 256
     STEP_NS = 10  # what a step takes in virtual time
+    ACTORS_MAX = 2 * PROCESSES_MAX  # what a scheduler can move: a process, or its store buffer
+    DEPTH_MAX = 64
     TAPE_FIRST_BYTES = 1 << 16
     OPTIONS_MAX = 255  # of one choice: the tape has a byte for it
 
@@ -107,6 +109,8 @@ cdef struct Ops:
     int state
     int woken_by  # SLEPT, SLEPT_TO_DEADLINE or SLEPT_TO_SIGNAL
     int site  # where it is
+    u32 next_location  # what its next op touches, once it was told; 0: nothing
+    bint next_writes
     u32 futex  # location it is parked on
     i64 timer_ns  # INT64_MAX: none
     u64 owner  # its owner word
@@ -174,6 +178,13 @@ cdef struct Machine:
     int reached
     # Choices.
     u64 rng
+    u32 depth  # pct, delay: how many preemptions or deviations
+    u32 expected_choices  # of one execution, for those that spread something over it
+    u32 change_at[DEPTH_MAX]  # tape lengths, ascending
+    u32 changes  # of them made
+    u32 fall_to[DEPTH_MAX]  # pct: the priority that each of them leaves
+    u32 actor  # round_robin: who moved last
+    u64 priority[ACTORS_MAX]  # pct, pos: the highest moves
     bint fires_timers  # a timer may fire while somebody can still run
     bint wakes_spuriously
     bint stops_at_finding

@@ -11,8 +11,11 @@ cdef enum Scheduler:
     REPLAY = 0
     ROUND_ROBIN
     RANDOM
+    PCT
+    POS
+    DELAY
 
-SCHEDULERS = ("replay", "round_robin", "random")
+SCHEDULERS = ("replay", "round_robin", "random", "pct", "pos", "delay")
 
 cdef enum:
     DISTURB_ONE_IN = 64  # how often the random walk lets a timer fire early or wakes somebody
@@ -27,6 +30,22 @@ cdef struct Moves:
 
 
 include "schedule_random.pxi"
+include "schedule_round_robin.pxi"
+include "schedule_priority.pxi"
+include "schedule_pct.pxi"
+include "schedule_pos.pxi"
+include "schedule_delay.pxi"
+
+
+# Before the first choice of an execution.
+cdef void begin_schedule(Machine* machine) noexcept nogil:
+    machine.actor = ACTORS_MAX - 1
+    if machine.scheduler == PCT:
+        begin_pct(machine)
+    elif machine.scheduler == POS:
+        draw_priorities(machine)
+    elif machine.scheduler == DELAY:
+        draw_changes(machine, machine.depth)
 
 
 cdef inline u32 extra_moves(Machine* machine) noexcept nogil:
@@ -45,7 +64,30 @@ cdef inline u32 pick(Machine* machine, Moves* moves) noexcept nogil:
         return pick_random(machine, moves)
     if machine.scheduler == REPLAY:
         return replayed(machine, moves.count + moves.extra)
-    return 0
+    if machine.scheduler == PCT:
+        return pick_pct(machine, moves)
+    if machine.scheduler == POS:
+        return pick_pos(machine, moves)
+    if machine.scheduler == DELAY:
+        return pick_delay(machine, moves.count + moves.extra)
+    return pick_round_robin(machine, moves)
+
+
+# A choice inside a step: which message a load reads, which store leaves a buffer.
+cdef inline u32 choose(Machine* machine, u32 count) noexcept nogil:
+    cdef u32 option
+    if count > OPTIONS_MAX:
+        count = OPTIONS_MAX
+    if machine.scheduler == REPLAY:
+        option = replayed(machine, count)
+    elif machine.scheduler == ROUND_ROBIN:
+        option = 0
+    elif machine.scheduler == DELAY:
+        option = pick_delay(machine, count)
+    else:
+        option = random_below(machine, count)
+    write_down(machine, option)
+    return option
 
 
 # The next timer's time has come, or the clock is made to jump to it. False: there is none.
@@ -153,6 +195,8 @@ cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
         if moves.count + moves.extra > 1:
             option = pick(machine, &moves)
             write_down(machine, option)
+        elif machine.scheduler == POS:
+            pick_pos(machine, &moves)  # an op that happens without a choice draws anew as well
         machine.steps += 1
         machine.clock_ns += STEP_NS
         if machine.steps >= machine.steps_max:
@@ -176,9 +220,16 @@ cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
 
 
 # An op of the process is about to happen. Where the turn passes to another, it happens later.
-cdef inline void take_turn(Ops* ops) noexcept nogil:
+cdef inline void take_turn_at(Ops* ops, u32 location, bint writes) noexcept nogil:
+    ops.next_location = location
+    ops.next_writes = writes
     if not ops.is_setup:
         schedule(ops.machine, ops)
+
+
+# The same for one that touches no shared memory.
+cdef inline void take_turn(Ops* ops) noexcept nogil:
+    take_turn_at(ops, 0, False)
 
 
 # Attached: nobody goes on before all are.

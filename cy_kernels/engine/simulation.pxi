@@ -177,9 +177,17 @@ cdef class Simulation:
             raise IndexError(f"process {index} of {self.machine.processes}")
         return &self.machine.process[index]
 
-    def choose_by(self, str scheduler, *, bytes tape=b""):
-        """Who makes the choices from now on; `tape` for "replay"."""
+    def choose_by(self, str scheduler, *, bytes tape=b"", u32 depth=1, u32 expected_choices=0):
+        """Who makes the choices of the executions that begin from now on.
+
+        `tape` for "replay". `depth`: of "pct" and "delay", at least 1; `expected_choices`: the
+        tape length they spread their changes over, as measured (0: nobody has).
+        """
+        if not 1 <= depth <= DEPTH_MAX:
+            raise ValueError(f"a depth of {depth}: 1 to {DEPTH_MAX} is possible")
         self.machine.scheduler = SCHEDULERS.index(scheduler)
+        self.machine.depth = depth
+        self.machine.expected_choices = expected_choices
         self.replayed = tape
         self.machine.replay = <const u8*><char*>tape
         self.machine.replay_length = <u32>len(tape)
