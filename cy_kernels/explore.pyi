@@ -82,18 +82,27 @@ class Simulation:
         """The last value, in modification order, of a litmus program's location; stores that are
         still in a buffer are not in it."""
 
-    def choose_by(self, scheduler: str, *, tape: bytes = b"") -> None:
-        """Who makes the choices from now on; `tape` for "replay"."""
+    def choose_by(
+        self, scheduler: str, *, tape: bytes = b"", depth: int = 1, expected_choices: int = 0
+    ) -> None:
+        """Who makes the choices of the executions that begin from now on.
+
+        `tape` for "replay". `depth`: of "pct" and "delay", at least 1; `expected_choices`: the
+        tape length they spread their changes over, as measured (0: nobody has).
+        """
 
     def allow(self, *, early_timers: bool = False, spurious_wakes: bool = False) -> None: ...
     def limit(
         self,
         *,
-        steps: int = ...,
-        patience: int = 1,
-        stops_at_finding: bool = True,
-        traces: bool = False,
-    ) -> None: ...
+        steps: Optional[int] = None,
+        patience: Optional[int] = None,
+        stops_at_finding: Optional[bool] = None,
+        traces: Optional[bool] = None,
+    ) -> None:
+        """Change what is named. Steps of an execution, polls before a waiter sleeps, whether a
+        finding ends the execution, whether `trace` is kept."""
+
     def begin(self, seed: int = 0) -> None:
         """A new execution: nobody is alive, memory is 0. Arm triggers, then `start`."""
 

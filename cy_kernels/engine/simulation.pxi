@@ -53,6 +53,7 @@ cdef class Simulation:
         machine.steps_max = STEPS_MAX
         machine.patience = 1
         machine.stops_at_finding = True
+        machine.stops_at_finding = True
         machine.scheduler = RANDOM
         for index in range(processes):
             machine.process[index].machine = machine
@@ -196,12 +197,15 @@ cdef class Simulation:
         self.machine.fires_timers = early_timers
         self.machine.wakes_spuriously = spurious_wakes
 
-    def limit(self, *, u64 steps=STEPS_MAX, int patience=1, bint stops_at_finding=True,
-              bint traces=False):
-        self.machine.steps_max = steps
-        self.machine.patience = patience
-        self.machine.stops_at_finding = stops_at_finding
-        self.machine.traces = traces
+    def limit(self, *, steps=None, patience=None, stops_at_finding=None, traces=None):
+        """Change what is named. Steps of an execution, polls before a waiter sleeps, whether a
+        finding ends the execution, whether `trace` is kept."""
+        cdef Machine* machine = &self.machine
+        machine.steps_max = machine.steps_max if steps is None else steps
+        machine.patience = machine.patience if patience is None else patience
+        if stops_at_finding is not None:
+            machine.stops_at_finding = stops_at_finding
+        machine.traces = machine.traces if traces is None else traces
 
     def begin(self, u64 seed=0):
         """A new execution: nobody is alive, memory is 0. Arm triggers, then `start`."""
