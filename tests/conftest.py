@@ -25,6 +25,7 @@ from sim.live.supervisor import Supervisor
 NEED_KERNELS = [
     "test_gate.py",
     "test_gate_raise.py",
+    "test_litmus.py",
     "test_op_sets.py",
     "test_steps_live.py",
     "test_stubs.py",
