@@ -1,6 +1,6 @@
 """The protocol over a simulated machine: deterministic executions under weak memory models."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from cy_kernels.ring import STEPS as STEPS
 from cy_kernels.ring import STRATEGIES as STRATEGIES
@@ -23,6 +23,19 @@ INSTRUCTIONS: Dict[str, Tuple[str, ...]]
 ORDERS: Dict[str, int]
 ORDERS_OF: Dict[str, Tuple[str, ...]]
 NUMBERS_BELOW: Dict[str, int]
+
+class Explored(NamedTuple):
+    """What explore_all made.
+
+    Its executions, their steps, whether they were all there are, how many came to each stop and
+    finding.
+    """
+
+    executions: int
+    steps: int
+    is_complete: bool
+    stops: Dict[str, int]
+    findings: Dict[str, int]
 
 class Simulation:
     """One simulated machine; executions begin with `begin` and go on with `go`.
@@ -113,6 +126,21 @@ class Simulation:
     def execute_many(self, first_seed: int, count: int) -> Tuple[int, int]:
         """Executions without triggers or faults, seeds in a row; those made until one stopped in
         another way than "ended" (that one included), and the steps of all."""
+
+    def explore_all(
+        self,
+        *,
+        max_executions: int = ...,
+        max_deviations: Optional[int] = None,
+        stops_at_first: bool = True,
+        on_execution: Optional[Callable[[Simulation], object]] = None,
+    ) -> Explored:
+        """Every execution, by depth-first search over the choice tape; an Explored.
+
+        `max_deviations`: only those whose tape has at most so many nonzero choices, fewest first.
+        Ends with the first execution that did not end well, unless told not to, or for which
+        `on_execution(self)`, called after each, returned true: that one is left to look at.
+        """
 
     @property
     def stop(self) -> str: ...

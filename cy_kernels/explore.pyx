@@ -1,6 +1,9 @@
 """The protocol over a simulated machine: deterministic executions under weak memory models."""
 
+from collections import namedtuple
+
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MAX, UINT64_MAX
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -36,3 +39,4 @@ include "engine/ring_program.pxi"
 include "engine/litmus.pxi"
 include "engine/execution.pxi"
 include "engine/simulation.pxi"
+include "engine/explore_all.pxi"

@@ -99,6 +99,7 @@ cdef struct Trace:  # one line of what happened, kept only where somebody asks f
     u8 size_bytes
 
 cdef struct Machine
+cdef struct Search  # exhaustive.pxi
 
 cdef struct Ops:
     int mutant
@@ -195,6 +196,7 @@ cdef struct Machine:
     const u8* replay
     u32 replay_length
     bint has_diverged  # the replayed tape named an option that is not there
+    Search* search  # NULL unless executions are enumerated
     # What the oracles say.
     int finding
     int finding_process

@@ -14,6 +14,7 @@ cdef enum Scheduler:
     PCT
     POS
     DELAY
+    EXHAUSTIVE  # explore_all's own
 
 SCHEDULERS = ("replay", "round_robin", "random", "pct", "pos", "delay")
 
@@ -35,6 +36,7 @@ include "schedule_priority.pxi"
 include "schedule_pct.pxi"
 include "schedule_pos.pxi"
 include "schedule_delay.pxi"
+include "exhaustive.pxi"
 
 
 # Before the first choice of an execution.
@@ -64,6 +66,8 @@ cdef inline u32 pick(Machine* machine, Moves* moves) noexcept nogil:
         return pick_random(machine, moves)
     if machine.scheduler == REPLAY:
         return replayed(machine, moves.count + moves.extra)
+    if machine.scheduler == EXHAUSTIVE:
+        return enumerated(machine, moves.count + moves.extra)
     if machine.scheduler == PCT:
         return pick_pct(machine, moves)
     if machine.scheduler == POS:
@@ -80,6 +84,8 @@ cdef inline u32 choose(Machine* machine, u32 count) noexcept nogil:
         count = OPTIONS_MAX
     if machine.scheduler == REPLAY:
         option = replayed(machine, count)
+    elif machine.scheduler == EXHAUSTIVE:
+        option = enumerated(machine, count)
     elif machine.scheduler == ROUND_ROBIN:
         option = 0
     elif machine.scheduler == DELAY:

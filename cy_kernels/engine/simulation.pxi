@@ -80,6 +80,7 @@ cdef class Simulation:
         free(machine.region)
         free(machine.location_of)
         free(machine.ring.sizes)
+        free_search(machine)
 
     def set_ring(self, str kind, *, u64 slots, u64 slot_bytes, u32 readers, bint is_fenced=True,
                  str mutant=None, sizes=(64,), u64 payload_seed=0):
@@ -240,6 +241,26 @@ cdef class Simulation:
         if machine.is_out_of_memory:
             raise MemoryError
         return done, steps
+
+    def explore_all(self, *, u64 max_executions=UINT64_MAX, max_deviations=None,
+                    bint stops_at_first=True, on_execution=None):
+        """Every execution, by depth-first search over the choice tape; an Explored.
+
+        `max_deviations`: only those whose tape has at most so many nonzero choices, fewest first.
+        Ends with the first execution that did not end well, unless told not to, or for which
+        `on_execution(self)`, called after each, returned true: that one is left to look at.
+        """
+        cdef int scheduler = self.machine.scheduler
+        cdef Tally tally
+        memset(&tally, 0, sizeof(Tally))
+        tally.executions_max = max_executions
+        tally.stops_at_first = stops_at_first
+        self.machine.scheduler = EXHAUSTIVE
+        try:
+            search_all(self, &tally, max_deviations, on_execution)
+        finally:
+            self.machine.scheduler = scheduler
+        return explored(&self.machine, &tally)
 
     # What an execution came to.
 
