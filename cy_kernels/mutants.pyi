@@ -1,4 +1,4 @@
-"""flag_ring with known bugs to be switched on by name, from the same sources as the product."""
+"""flag_ring and park with known bugs, switched on by name; from the sources of the product."""
 
 from cy_kernels.ring import MUTANTS as MUTANTS
 from cy_kernels.ring import STEPS as STEPS

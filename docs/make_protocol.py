@@ -38,8 +38,8 @@ OPS = {
 ORDERS = {"RELAXED": "relaxed", "ACQUIRE": "acquire", "RELEASE": "release", "SEQ_CST": "seq_cst"}
 ALWAYS_SEQ_CST = ("add", "cas")
 VALUES = {"store": 1, "add": 1, "cas": 2}  # arguments that follow the place
-# A mutant's file repeats sites of its ring in the wrong order: there only its own sites are read.
-MUTANTS = "flag_mutants.pxi"
+# Mutants repeat sites of their ring or wait in a wrong order: of their files only their own count.
+MUTANTS = ("flag_mutants.pxi", "park_mutants.pxi")
 WAITS = ("busy_spin", "pause", "yielding", "park", "backoff")
 
 
@@ -177,7 +177,7 @@ def sites() -> Dict[str, List[Site]]:
             rest = arguments_after(source, match.end())
             if name == "flag_window":  # the naps of mutants
                 name = "nap"
-            elif path.name == MUTANTS:
+            elif path.name in MUTANTS:
                 continue
             site = site_of(name, rest, f"{function} ({path.name})")
             if site not in found.setdefault(step, []):

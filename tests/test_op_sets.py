@@ -123,7 +123,38 @@ def test_every_strategy_comes_to_look_at_the_clock(tracing: ModuleType, strategy
 
 def test_the_product_knows_no_mutant() -> None:
     assert ring.MUTANTS == ()
-    assert len(mutants.MUTANTS) == 7
+    assert len(mutants.MUTANTS) == 13
     region = memoryview(bytearray(0))
     with pytest.raises(ValueError, match="not one of this build's: none"):
         ring.FlagWriter(region, slots=1, slot_bytes=64, readers=1, mutant="flag-before-data")
+
+
+PARKED_BY = {
+    "none": "load_event raise_parked fence",
+    "event-after-parked": "raise_parked load_event fence",
+    "no-waiter-fence": "load_event raise_parked",
+    "no-recheck": "load_event raise_parked fence futex_wait",
+}
+WOKEN_BY = {
+    "none": "clear_parked bump_event futex_wake",
+    "bump-after-wake": "clear_parked futex_wake bump_event",
+    "clear-after-bump": "bump_event clear_parked futex_wake",
+}
+
+
+@pytest.mark.parametrize("mutant", PARKED_BY)
+def test_a_waiter_arms_in_the_order_that_is_written_down(tracing: ModuleType, mutant: str) -> None:
+    chosen = 0 if mutant == "none" else 1 + mutants.MUTANTS.index(mutant)
+    armed = tracing.wait_steps(ring.STRATEGIES.index("park"), 30, chosen)[0]
+    named = [step.rsplit(".", 1)[1] for step in armed if step.startswith("wait.park.")]
+    assert named[28:] == PARKED_BY[mutant].split()  # after spins and yields
+
+
+@pytest.mark.parametrize("mutant", WOKEN_BY)
+@pytest.mark.parametrize("who", ["readers", "writer"])
+def test_a_waker_goes_in_the_order_that_is_written_down(
+    tracing: ModuleType, mutant: str, who: str
+) -> None:
+    chosen = 0 if mutant == "none" else 1 + mutants.MUTANTS.index(mutant)
+    steps = tracing.wake_steps(chosen, who == "readers")
+    assert steps == [f"wake.{who}.{step}" for step in WOKEN_BY[mutant].split()]

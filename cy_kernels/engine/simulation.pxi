@@ -6,15 +6,7 @@ STOPS = ("running", "ended", "stuck", "reached", "in_time", "found", "out_of_ste
 FINDINGS = ("nothing", "torn", "wrong-message", "wrong-length", "lost", "race", "mismatch")
 EVENTS = ("turn", "load", "store", "flush", "exchange", "fence", "block", "wake", "timer",
           "started", "finished", "trigger")
-MUTANTS = (
-    "flag-before-data",
-    "reset-before-data",
-    "flag-before-reset",
-    "step-over-not-ready",
-    "release-before-read",
-    "no-release-on-raise",
-    "no-data-fence",
-)
+MUTANTS = KNOWN_MUTANTS
 FIBER_KIND = FIBERS.decode()
 
 STEPS_MAX = 10_000_000

@@ -115,7 +115,8 @@ cdef inline void cursor_write(
     # Only takeover and evidence read it; release, so that it never runs ahead of the commit.
     store64(ops, Step.CURSOR__SEND__STORE_POSITION, &ring.header.writer_position, ring.position,
             RELEASE)
-    fence(ops, Step.CURSOR__SEND__FENCE, SEQ_CST)  # the waker's fence of wait_park.pxi
+    if mutant_of(ops) != NO_WAKER_FENCE:
+        fence(ops, Step.CURSOR__SEND__FENCE, SEQ_CST)  # the waker's fence of wait_park.pxi
     if load32(ops, Step.CURSOR__SEND__LOAD_PARKED, &ring.header.data_parked, RELAXED) != 0:
         wake_readers(ops, ring.header)
 
@@ -165,7 +166,8 @@ cdef inline void cursor_release(Ops* ops, CursorRing* ring) noexcept nogil:
     store64(ops, Step.CURSOR__RECEIVE__RELEASE, &ring.lines[ring.rank].position, ring.position + 1,
             RELEASE)
     cursor_step(ring)
-    fence(ops, Step.CURSOR__RECEIVE__FENCE, SEQ_CST)
+    if mutant_of(ops) != NO_WAKER_FENCE:
+        fence(ops, Step.CURSOR__RECEIVE__FENCE, SEQ_CST)
     if load32(ops, Step.CURSOR__RECEIVE__LOAD_PARKED, &ring.header.space_parked, RELAXED) != 0:
         wake_writer(ops, ring.header)
 

@@ -10,17 +10,7 @@
 #   no-data-fence       W:=0, data, R:=0, W:=1 (no fence after the data)          PSO, RA; not TSO
 #
 # A nap in the window of the misplaced op lets real processes show it within a few messages; a
-# simulator needs none. In the product `mutant_of` is the constant 0 and all of this folds away.
-
-cdef enum Mutant:
-    NO_MUTANT = 0
-    FLAG_BEFORE_DATA
-    RESET_BEFORE_DATA
-    FLAG_BEFORE_RESET
-    STEP_OVER_NOT_READY
-    RELEASE_BEFORE_READ
-    NO_RELEASE_ON_RAISE
-    NO_DATA_FENCE
+# simulator needs none.
 
 cdef enum:
     WINDOW_NS = 200000

@@ -101,7 +101,7 @@ cdef inline void flag_reset_read_flags(Ops* ops, FlagRing* ring) noexcept nogil:
 
 # Call when writable. Afterwards the message is sent and its position is behind us.
 cdef inline void flag_write(Ops* ops, FlagRing* ring, const u8* payload, u32 size) noexcept nogil:
-    if mutant_of(ops) != NO_MUTANT:
+    if NO_MUTANT < mutant_of(ops) <= NO_DATA_FENCE:
         flag_write_mutant(ops, ring, payload, size)
     else:
         store8(ops, Step.FLAG__SEND__CLEAR_WRITTEN, flag_metadata(ring), 0, RELAXED)
@@ -117,8 +117,8 @@ cdef inline void flag_write(Ops* ops, FlagRing* ring, const u8* payload, u32 siz
         store8(ops, Step.FLAG__SEND__SET_WRITTEN, flag_metadata(ring), 1, RELAXED)
     flag_step(ring)
     ring.position += 1
-    # Also the waker's full fence of wait_park.pxi.
-    fence(ops, Step.FLAG__SEND__FINAL_FENCE, SEQ_CST)
+    if mutant_of(ops) != NO_WAKER_FENCE:
+        fence(ops, Step.FLAG__SEND__FINAL_FENCE, SEQ_CST)  # also the waker's of wait_park.pxi
     if load32(ops, Step.FLAG__SEND__LOAD_PARKED, &ring.header.data_parked, RELAXED) != 0:
         wake_readers(ops, ring.header)
 
@@ -177,6 +177,7 @@ cdef inline void flag_release(Ops* ops, FlagRing* ring) noexcept nogil:
         store8(ops, Step.FLAG__RECEIVE__SET_READ_FLAG, flag, 1, RELAXED)
     flag_step(ring)
     ring.position += 1
-    fence(ops, Step.FLAG__RECEIVE__FINAL_FENCE, SEQ_CST)
+    if mutant_of(ops) != NO_WAKER_FENCE:
+        fence(ops, Step.FLAG__RECEIVE__FINAL_FENCE, SEQ_CST)
     if load32(ops, Step.FLAG__RECEIVE__LOAD_PARKED, &ring.header.space_parked, RELAXED) != 0:
         wake_writer(ops, ring.header)

@@ -42,11 +42,15 @@ cdef inline int wait_park(Ops* ops, Waiter* w) noexcept nogil:
         w.signal_check_ns = SIGNALS_CHECKED
         return INTERRUPTED
     if not w.is_armed:
-        w.seen = load32(ops, Step.WAIT__PARK__LOAD_EVENT, w.event, ACQUIRE)
-        store32(ops, Step.WAIT__PARK__RAISE_PARKED, w.parked, 1, RELAXED)
-        fence(ops, Step.WAIT__PARK__FENCE, SEQ_CST)
         w.is_armed = True
-        return AGAIN
+        if mutant_of(ops) >= EVENT_AFTER_PARKED:
+            arm_mutant(ops, w)
+        else:
+            w.seen = load32(ops, Step.WAIT__PARK__LOAD_EVENT, w.event, ACQUIRE)
+            store32(ops, Step.WAIT__PARK__RAISE_PARKED, w.parked, 1, RELAXED)
+            fence(ops, Step.WAIT__PARK__FENCE, SEQ_CST)
+        if mutant_of(ops) != NO_RECHECK:
+            return AGAIN
     w.is_armed = False
     slept = futex_wait(ops, Step.WAIT__PARK__FUTEX_WAIT, w.event, w.seen, w.deadline_ns)
     if slept == SLEPT_TO_SIGNAL:

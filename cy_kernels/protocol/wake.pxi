@@ -2,12 +2,18 @@
 # made a full fence before (the pairing is explained in wait_park.pxi).
 
 cdef inline void wake_readers(Ops* ops, RegionHeader* h) noexcept nogil:
+    if mutant_of(ops) >= BUMP_AFTER_WAKE:
+        wake_readers_mutant(ops, h)
+        return
     store32(ops, Step.WAKE__READERS__CLEAR_PARKED, &h.data_parked, 0, RELAXED)
     add32(ops, Step.WAKE__READERS__BUMP_EVENT, &h.data_event, 1)
     futex_wake(ops, Step.WAKE__READERS__FUTEX_WAKE, &h.data_event)
 
 
 cdef inline void wake_writer(Ops* ops, RegionHeader* h) noexcept nogil:
+    if mutant_of(ops) >= BUMP_AFTER_WAKE:
+        wake_writer_mutant(ops, h)
+        return
     store32(ops, Step.WAKE__WRITER__CLEAR_PARKED, &h.space_parked, 0, RELAXED)
     add32(ops, Step.WAKE__WRITER__BUMP_EVENT, &h.space_event, 1)
     futex_wake(ops, Step.WAKE__WRITER__FUTEX_WAKE, &h.space_event)

@@ -101,6 +101,9 @@ _FENCES = frozenset(("flag.send.acquire", "flag.send.reset_fence", "flag.receive
 _MUTANTS_WITHOUT = {
     "flag.send.reset_fence": ("reset-before-data", "no-data-fence"),
     "flag.send.data_fence": ("no-data-fence",),
+    "flag.send.final_fence": ("no-waker-fence",),
+    "flag.receive.final_fence": ("no-waker-fence",),
+    "wait.park.fence": ("no-waiter-fence",),
 }
 _MUTANTS_WITH = {
     "flag.send.widen": ("flag-before-data", "reset-before-data", "flag-before-reset"),

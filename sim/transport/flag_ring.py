@@ -24,6 +24,12 @@ class FlagRing:
         "release-before-read",
         "no-release-on-raise",
         "no-data-fence",
+        "event-after-parked",
+        "no-recheck",
+        "no-waiter-fence",
+        "no-waker-fence",
+        "bump-after-wake",
+        "clear-after-bump",
     )
     orders: ClassVar[Sequence[str]] = ("fenced", "as_shipped")
 

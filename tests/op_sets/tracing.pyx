@@ -107,10 +107,12 @@ cdef inline void poll_again(Ops* ops, void* w) noexcept nogil:
     pass
 
 include "protocol/outcomes.pxi"
+include "protocol/mutants.pxi"
 include "protocol/wait.pxi"
 include "protocol/wake.pxi"
 include "protocol/flag_ring.pxi"
 include "protocol/flag_mutants.pxi"
+include "protocol/park_mutants.pxi"
 include "protocol/cursor_ring.pxi"
 
 NAMES = dict(STEPS)
@@ -195,7 +197,7 @@ def cursor_message():
     return sent, steps_of(&ops), out[:size]
 
 
-def wait_steps(int strategy, int rounds):
+def wait_steps(int strategy, int rounds, int mutant=0):
     """The steps and the last reason of so many rounds of waiting for nobody, deadline far away."""
     cdef Ops ops
     cdef RegionHeader header
@@ -204,6 +206,7 @@ def wait_steps(int strategy, int rounds):
     memset(&ops, 0, sizeof(ops))
     memset(&header, 0, sizeof(header))
     memset(&waiter, 0, sizeof(waiter))
+    ops.mutant = mutant
     waiter.strategy = strategy
     waiter.event = &header.data_event
     waiter.parked = &header.data_parked
@@ -211,3 +214,17 @@ def wait_steps(int strategy, int rounds):
     for _ in range(rounds):
         reason = wait_round(&ops, &waiter)
     return steps_of(&ops), reason, header.data_parked
+
+
+def wake_steps(int mutant, bint readers):
+    """The steps of one waker."""
+    cdef Ops ops
+    cdef RegionHeader header
+    memset(&ops, 0, sizeof(ops))
+    memset(&header, 0, sizeof(header))
+    ops.mutant = mutant
+    if readers:
+        wake_readers(&ops, &header)
+    else:
+        wake_writer(&ops, &header)
+    return steps_of(&ops)
