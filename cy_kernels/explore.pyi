@@ -149,6 +149,11 @@ class Simulation:
         """None, or what the oracles found first: its name, process, position."""
 
     @property
+    def race(self) -> Optional[Tuple[int, int, int, int]]:
+        """None, or of a finding "race" the two accesses: process and site of the later one, process
+        and site of the other."""
+
+    @property
     def steps(self) -> int: ...
     @property
     def clock_ns(self) -> int: ...

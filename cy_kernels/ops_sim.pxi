@@ -68,7 +68,7 @@ cdef inline u64 sim_exchange(
     take_turn_at(ops, location, True)
     ops.is_idle = False
     if ops.machine.model == RA:
-        old = view_exchange_read(ops, location, site, order)
+        old = view_exchange_read(ops, location, site, order, compares, expected)
     else:
         drain(ops)
         old = ops.machine.locations[location].value
@@ -157,7 +157,7 @@ cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexc
     cdef u32 location = location_at(ops.machine, p)
     arrive(ops, site)
     take_turn_at(ops, location, False)
-    full_fence(ops)
+    enter_kernel(ops, location)
     ops.is_idle = False
     if <u32>read_location(ops, location, site, RELAXED) != seen:
         return SLEPT
@@ -168,7 +168,6 @@ cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexc
     block(ops, PARKED)
     set_timer(ops, deadline_ns)
     schedule(ops.machine, ops)
-    full_fence(ops)
     return ops.woken_by
 
 
@@ -178,12 +177,14 @@ cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
     cdef int index
     arrive(ops, site)
     take_turn_at(ops, location, True)
-    full_fence(ops)
+    enter_kernel(ops, location)
     ops.is_idle = False
     trace(ops, WAKE, site, location, 0, 0)
     for index in range(machine.processes):
         if machine.process[index].state == PARKED and machine.process[index].futex == location:
             machine.process[index].woken_by = SLEPT
+            if machine.model == RA:
+                kernel_wakes(&machine.process[index], location)
             make_runnable(machine, &machine.process[index])
 
 
@@ -226,9 +227,21 @@ cdef bint watch(Ops* ops, i64 deadline_ns) noexcept nogil:
     cdef u32 i
     if machine.clock_ns >= deadline_ns:
         return True
+    if machine.model == RA:
+        while not advance_one(ops):
+            if await_change(ops, deadline_ns):
+                return True
+        return False
     for i in range(ops.read_count):
         if machine.locations[ops.reads[i].location].version != ops.reads[i].version:
             return False
+    return await_change(ops, deadline_ns)
+
+
+# True: the deadline came first.
+cdef bint await_change(Ops* ops, i64 deadline_ns) noexcept nogil:
+    cdef Machine* machine = ops.machine
+    cdef u32 i
     for i in range(ops.read_count):
         machine.locations[ops.reads[i].location].watchers |= <u64>1 << ops.index
     ops.woken_by = SLEPT

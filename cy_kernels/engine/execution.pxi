@@ -12,6 +12,8 @@ cdef void run_process(void* argument) noexcept nogil:
     finish_setup(ops)  # a life that was over before it was attached
     trace(ops, FINISHED, 0, 0, 0, 0)
     block(ops, DONE)
+    if ops.machine.model == RA:
+        end_life_in_views(ops)
     schedule(ops.machine, ops)
 
 
@@ -26,6 +28,8 @@ cdef void start_process(Machine* machine, int index) noexcept nogil:
     ops.is_idle = False
     ops.next_location = 0
     ops.read_count = 0
+    if machine.model == RA:
+        begin_life_in_views(ops)
     make_runnable(machine, ops)
 
 
@@ -36,6 +40,8 @@ cdef void reset(Machine* machine, u64 seed) noexcept nogil:
     for location in range(1, machine.location_count):
         machine.location_of[machine.locations[location].offset] = 0
     machine.location_count = 1
+    if machine.model == RA:
+        reset_views(machine)
     machine.runnable = machine.stopped = machine.buffering = machine.timed = 0
     machine.current = 0
     machine.clock_ns = 0
@@ -77,6 +83,8 @@ cdef void start_all(Machine* machine) noexcept nogil:
         if ops.is_setup:
             switch_to(&machine.driver, &ops.context)
     machine.is_starting = False
+    if machine.model == RA:
+        meet_at_start(machine)
 
 
 cdef inline int go_on(Machine* machine, i64 until_ns) noexcept nogil:
@@ -91,6 +99,8 @@ cdef inline int go_on(Machine* machine, i64 until_ns) noexcept nogil:
 cdef void end_life(Machine* machine, int index) noexcept nogil:
     cdef Ops* ops = &machine.process[index]
     block(ops, DEAD)
+    if machine.model == RA:
+        end_life_in_views(ops)
     ops.timer_ns = INT64_MAX
     machine.timed &= ~(<u64>1 << index)
     machine.stopped &= ~(<u64>1 << index)

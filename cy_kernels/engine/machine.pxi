@@ -20,6 +20,7 @@ cdef enum:
     DEPTH_MAX = 64
     TAPE_FIRST_BYTES = 1 << 16
     OPTIONS_MAX = 255  # of one choice: the tape has a byte for it
+    HISTORY = 32  # RA: stores of a location that can still be read; the oldest is forgotten
 
 cdef enum Model:
     SC = 0
@@ -86,7 +87,52 @@ cdef struct Entry:  # of a store buffer
 
 cdef struct Read:
     u32 location
-    u32 version
+    u32 version  # RA: the time of the message that was read
+
+cdef struct Message:  # RA: one store, in its location's modification order
+    u64 value
+    int time
+    u32 view  # the row that an acquire learns from it; 0: nothing
+    u16 site
+    u8 process
+    u8 is_bound  # a read-modify-write's: nothing comes between it and the one before it
+
+cdef struct Timeline:  # RA: what a location has held
+    u32 first
+    u32 count
+    u32 bucket  # the row of its futex queue's lock; 0: not used so far
+    bint is_plain  # touched by `copy`
+    Message messages[2 * HISTORY]
+
+cdef struct Access:  # RA: of one process to one location: its clock at the last of each kind
+    int clock[4]
+    u16 site[4]
+
+cdef struct Row:  # RA: about a row of views
+    int clock  # of the process whose view it was; INT32_MAX: several processes'
+    u32 process
+    u32 references
+    u32 length
+
+cdef struct Views:  # RA: see views.pxi
+    int* rows
+    Row* about
+    u32* spare
+    u32 spare_count
+    u32 stride
+    u32 room
+    u32 used
+    u32 base  # entries before those of the locations: the clocks
+    u32 width  # entries in use
+    Timeline* timelines
+    Access* accesses
+    u32 timeline_room
+
+cdef struct RaceFound:
+    int process
+    int site
+    int other_process
+    int other_site
 
 cdef struct Trace:  # one line of what happened, kept only where somebody asks for it
     u64 value
@@ -124,6 +170,10 @@ cdef struct Ops:
     u32 buffered
     u16 generation
     u64 filter  # bit (location mod 64) of everything in it
+    # RA: its views are rows; what its last release fence gave away, and what no acquire took in.
+    u32 released
+    bint has_pending
+    u32 exchange_place  # behind the message that its read-modify-write has read
     Entry entries[BUFFER_MAX]
     # The trigger: a step, or so many operations completed.
     int armed_site
@@ -203,6 +253,8 @@ cdef struct Machine:
     u64 finding_position
     # The ring.
     RingWork ring
+    Views views
+    RaceFound race
     u8 pairs[SITES_MAX * SITES_MAX]  # site that read, site that had written
     # The trace.
     bint traces

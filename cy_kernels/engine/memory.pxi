@@ -55,6 +55,10 @@ cdef u32 new_location(Machine* machine, u64 offset) noexcept nogil:
     location = &machine.locations[machine.location_count]
     memset(location, 0, sizeof(Location))
     location.offset = <u32>offset
+    if machine.model == RA and not new_timeline(machine, machine.location_count):
+        machine.is_out_of_memory = True
+        machine.stop = OUT_OF_STEPS
+        return 1
     machine.location_of[offset] = machine.location_count
     machine.location_count += 1
     return machine.location_count - 1
@@ -211,8 +215,10 @@ cdef inline void note_read(Ops* ops, u32 location, u32 version) noexcept nogil:
     ops.read_count += 1
 
 
-cdef inline void full_fence(Ops* ops) noexcept nogil:
+# A system call on a futex word.
+cdef inline void enter_kernel(Ops* ops, u32 location) noexcept nogil:
     if ops.machine.model == RA:
         view_fence(ops, SEQ_CST)
+        kernel_meets(ops, location)
     else:
         drain(ops)

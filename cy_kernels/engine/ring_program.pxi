@@ -140,13 +140,17 @@ cdef inline u64 peek(Machine* machine, const void* address) noexcept nogil:
     return machine.locations[location_at(machine, address)].value
 
 
-cdef inline bint is_dead(Machine* machine, u64 owner) noexcept nogil:
+cdef inline bint is_dead(Ops* me, u64 owner) noexcept nogil:
     cdef int index = <int>(owner & 0xff) - 1
     cdef Ops* ops
-    if index < 0 or index >= machine.processes:
+    if index < 0 or index >= me.machine.processes:
         return False
-    ops = &machine.process[index]
-    return ops.owner != owner or ops.state == DEAD or ops.state == DONE
+    ops = &me.machine.process[index]
+    if ops.owner == owner and ops.state != DEAD and ops.state != DONE:
+        return False
+    if me.machine.model == RA:
+        learn_of_end(me, ops)
+    return True
 
 
 cdef u32 evict_dead_readers(Ops* ops, CursorRing* ring) noexcept nogil:
@@ -156,7 +160,7 @@ cdef u32 evict_dead_readers(Ops* ops, CursorRing* ring) noexcept nogil:
         owner = peek(ops.machine, &ring.lines[rank].owner)
         if owner == 0 or owner == OWNER_DETACHED or owner == OWNER_EVICTED:
             continue
-        if is_dead(ops.machine, owner):
+        if is_dead(ops, owner):
             evicted += cursor_evict(ops, ring, rank, owner)
     return evicted
 

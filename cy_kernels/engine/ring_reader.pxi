@@ -81,7 +81,7 @@ cdef void read_ring(Ops* ops) noexcept nogil:
         previous = peek(machine, &cursor.lines[cursor.rank].owner)
         if previous == OWNER_EVICTED or previous == OWNER_DETACHED:
             return
-        if previous != 0 and not is_dead(machine, previous):
+        if previous != 0 and not is_dead(ops, previous):
             return
         if not cursor_claim_reader(ops, &cursor, previous):
             return

@@ -40,7 +40,7 @@ cdef void write_ring(Ops* ops) noexcept nogil:
     open_cursor_ring(ops, &cursor)
     if machine.ring.kind == CURSOR_RING:
         previous = peek(machine, &cursor.header.writer_owner)
-        if not (previous == 0 or is_dead(machine, previous)):
+        if not (previous == 0 or is_dead(ops, previous)):
             return
         if not cursor_claim_writer(ops, &cursor, previous):
             return
@@ -56,6 +56,7 @@ cdef void write_ring(Ops* ops) noexcept nogil:
         size = size_of_message(machine, number)
         fill_message(machine, number, payload, size)
         position = cursor.position if machine.ring.kind == CURSOR_RING else flag.position
+        ops.position = position
         is_new = True
         reason = send_message(ops, &flag, &cursor, payload, size, position)
         if reason == READY:

@@ -38,13 +38,14 @@ cdef class Simulation:
         machine.trace = <Trace*>malloc(FIRST_TRACE * sizeof(Trace))
         if NULL in (machine.process, machine.locations, machine.tape, machine.trace):
             raise MemoryError
+        if machine.model == RA and not allocate_views(machine):
+            raise MemoryError
         machine.location_room = FIRST_LOCATIONS
         machine.location_count = 1
         machine.tape_room = TAPE_FIRST_BYTES
         machine.trace_room = FIRST_TRACE
         machine.steps_max = STEPS_MAX
         machine.patience = 1
-        machine.stops_at_finding = True
         machine.stops_at_finding = True
         machine.scheduler = RANDOM
         for index in range(processes):
@@ -66,6 +67,7 @@ cdef class Simulation:
                 free(machine.process[index].records)
                 free(machine.process[index].program)
         free(machine.process)
+        free_views(&machine.views)
         free(machine.locations)
         free(machine.tape)
         free(machine.trace)
@@ -267,6 +269,15 @@ cdef class Simulation:
             return None
         return (FINDINGS[self.machine.finding], self.machine.finding_process,
                 self.machine.finding_position)
+
+    @property
+    def race(self):
+        """None, or of a finding "race" the two accesses: process and site of the later one, process
+        and site of the other."""
+        cdef RaceFound* race = &self.machine.race
+        if self.machine.finding != RACE:
+            return None
+        return race.process, race.site, race.other_process, race.other_site
 
     @property
     def steps(self):
