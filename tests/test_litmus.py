@@ -15,7 +15,7 @@ def described(found: set[Outcome]) -> list[str]:
     return sorted(f"{o.end} {o.registers} {o.memory}" for o in found)
 
 
-@pytest.mark.parametrize("model", ["sc", "tso", "pso"])
+@pytest.mark.parametrize("model", ["sc", "tso", "pso", "ra"])
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_the_outcomes_are_those_that_the_axioms_allow(shape: Shape, model: str) -> None:
     found = random_outcomes(shape.threads, model, executions=EXECUTIONS)
