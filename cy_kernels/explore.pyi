@@ -1,6 +1,6 @@
 """The protocol over a simulated machine: deterministic executions under weak memory models."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from cy_kernels.ring import STEPS as STEPS
 from cy_kernels.ring import STRATEGIES as STRATEGIES
@@ -15,6 +15,7 @@ EVENTS: Tuple[str, ...]
 MUTANTS: Tuple[str, ...]
 ON_TIMEOUT: Tuple[str, ...]
 FIBER_KIND: str
+MACHINE_VERSION: int
 STEPS_MAX: int
 FIRST_RECORDS: int
 FIRST_LOCATIONS: int
@@ -166,6 +167,17 @@ class Simulation:
     @property
     def reached(self) -> int:
         """The process that is held at a trigger, after a stop "reached"."""
+
+    def count_states(self) -> None:
+        """From now on; it costs time."""
+
+    @property
+    def sketch(self) -> bytes:
+        """Of the states met, as bytes; the maximum of two is that of both together."""
+
+    @property
+    def reads_from(self) -> Set[Tuple[int, int]]:
+        """Pairs (site that read, site that had written) that have occurred; 0 is nobody."""
 
     def state(self, index: int) -> str: ...
     def site(self, index: int) -> int: ...

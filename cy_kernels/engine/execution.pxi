@@ -55,6 +55,7 @@ cdef void reset(Machine* machine, u64 seed) noexcept nogil:
     machine.finding = NO_FINDING
     machine.ring.sent = 0
     machine.trace_count = 0
+    machine.memory_hash = 0
     for index in range(machine.processes):
         ops = &machine.process[index]
         ops.state = ABSENT

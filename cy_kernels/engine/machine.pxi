@@ -69,6 +69,8 @@ cdef enum Event:
     STARTED
     FINISHED
     HIT  # a trigger
+    STOPPED  # from outside: SIGSTOP
+    CONTINUED
 
 cdef struct Location:
     u64 value
@@ -256,6 +258,8 @@ cdef struct Machine:
     Views views
     RaceFound race
     u8 pairs[SITES_MAX * SITES_MAX]  # site that read, site that had written
+    u64 memory_hash
+    u8* sketch  # of the states that were met; NULL: nobody asked for it
     # The trace.
     bint traces
     Trace* trace

@@ -98,7 +98,9 @@ cdef void wake_watchers(Machine* machine, Location* location) noexcept nogil:
 # A value arrives in memory, where all see it.
 cdef inline void write_through(Ops* ops, u32 index, u64 value, u64 mask, int site) noexcept nogil:
     cdef Location* location = &ops.machine.locations[index]
-    location.value = (location.value & ~mask) | (value & mask)
+    cdef u64 old = location.value
+    location.value = (old & ~mask) | (value & mask)
+    note_change(ops.machine, location.offset, old, location.value)
     location.version += 1
     location.writer = <u16>ops.index
     location.writer_site = <u16>site

@@ -204,6 +204,8 @@ cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
         elif machine.scheduler == POS:
             pick_pos(machine, &moves)  # an op that happens without a choice draws anew as well
         machine.steps += 1
+        if machine.sketch != NULL:
+            note_state(machine)
         machine.clock_ns += STEP_NS
         if machine.steps >= machine.steps_max:
             machine.stop = OUT_OF_STEPS

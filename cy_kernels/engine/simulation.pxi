@@ -5,9 +5,12 @@ STATES = ("absent", "runnable", "watching", "parked", "napping", "held", "done",
 STOPS = ("running", "ended", "stuck", "reached", "in_time", "found", "out_of_steps")
 FINDINGS = ("nothing", "torn", "wrong-message", "wrong-length", "lost", "race", "mismatch")
 EVENTS = ("turn", "load", "store", "flush", "exchange", "fence", "block", "wake", "timer",
-          "started", "finished", "trigger")
+          "started", "finished", "trigger", "stopped", "continued")
 MUTANTS = KNOWN_MUTANTS
 FIBER_KIND = FIBERS.decode()
+# Raised whenever the same tape may mean something else: an op that is new or gone, other moves,
+# other options. A tape of another version is refused.
+MACHINE_VERSION = 1
 
 STEPS_MAX = 10_000_000
 FIRST_RECORDS = 64
@@ -73,6 +76,7 @@ cdef class Simulation:
         free(machine.trace)
         free(machine.region)
         free(machine.location_of)
+        free(machine.sketch)
         free(machine.ring.sizes)
         free_search(machine)
 
@@ -304,6 +308,29 @@ cdef class Simulation:
         """The process that is held at a trigger, after a stop "reached"."""
         return self.machine.reached
 
+    # What all executions so far have covered.
+
+    def count_states(self):
+        """From now on; it costs time."""
+        if self.machine.sketch == NULL:
+            self.machine.sketch = <u8*>calloc(SKETCH_REGISTERS, 1)
+            if self.machine.sketch == NULL:
+                raise MemoryError
+
+    @property
+    def sketch(self):
+        """Of the states met, as bytes; the maximum of two is that of both together."""
+        if self.machine.sketch == NULL:
+            return b""
+        return PyBytes_FromStringAndSize(<char*>self.machine.sketch, SKETCH_REGISTERS)
+
+    @property
+    def reads_from(self):
+        """Pairs (site that read, site that had written) that have occurred; 0 is nobody."""
+        cdef int reader, writer
+        return {(reader, writer) for reader in range(SITES_MAX) for writer in range(SITES_MAX)
+                if self.machine.pairs[reader * SITES_MAX + writer]}
+
     def state(self, int index):
         return STATES[self.at(index).state]
 
@@ -363,12 +390,14 @@ cdef class Simulation:
         begin_life(&self.machine, index)
 
     def pause(self, int index):
-        self.at(index)
+        cdef Ops* ops = self.at(index)
+        trace(ops, STOPPED, ops.site, 0, 0, 0)
         self.machine.stopped |= <u64>1 << index
         self.machine.runnable &= ~(<u64>1 << index)
 
     def resume(self, int index):
         cdef Ops* ops = self.at(index)
+        trace(ops, CONTINUED, ops.site, 0, 0, 0)
         self.machine.stopped &= ~(<u64>1 << index)
         if ops.state == RUNNABLE:
             self.machine.runnable |= <u64>1 << index
