@@ -187,8 +187,9 @@ class Simulation:
     def records(self, index: int) -> bytes:
         """The flight recorder's lines of this process's current life, as bytes."""
 
-    def trace(self) -> List[Tuple[str, int, int, int, int, int, int]]:
-        """(event, process, site, offset, value, order, tape length) of each thing that happened."""
+    def trace(self) -> List[Tuple[str, int, int, int, int, int, int, int]]:
+        """(event, process, site, offset, value, order, tape length, age) of each thing that
+        happened. Age: with RA, so many messages are newer than the one that a load read."""
 
     def arm(self, index: int, step: int, occurrence: int = 1, after: int = 0) -> None:
         """Hold the process when it comes to the step for that time within one operation, having

@@ -144,7 +144,7 @@ cdef struct Trace:  # one line of what happened, kept only where somebody asks f
     u8 kind
     u8 process
     u8 order
-    u8 size_bytes
+    u8 age  # RA: of the message that was read; so many are newer
 
 cdef struct Machine
 cdef struct Search  # exhaustive.pxi
@@ -158,6 +158,7 @@ cdef struct Ops:
     int state
     int woken_by  # SLEPT, SLEPT_TO_DEADLINE or SLEPT_TO_SIGNAL
     int site  # where it is
+    u32 age  # RA: so many messages are newer than the one that it has just read
     u32 next_location  # what its next op touches, once it was told; 0: nothing
     bint next_writes
     u32 futex  # location it is parked on

@@ -37,7 +37,7 @@ cdef void append_trace(
     line.value = value
     line.order = <u8>order
     line.choice = machine.tape_length
-    line.size_bytes = 0
+    line.age = <u8>min(ops.age, <u32>255) if kind == LOAD else 0
 
 
 cdef u32 new_location(Machine* machine, u64 offset) noexcept nogil:

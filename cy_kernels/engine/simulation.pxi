@@ -336,14 +336,15 @@ cdef class Simulation:
             <char*>ops.records, ops.record_count * sizeof(RecordLine))
 
     def trace(self):
-        """(event, process, site, offset, value, order, tape length) of each thing that happened."""
+        """(event, process, site, offset, value, order, tape length, age) of each thing that
+        happened. Age: with RA, so many messages are newer than the one that a load read."""
         cdef Trace* line
         cdef u32 i
         out = []
         for i in range(self.machine.trace_count):
             line = &self.machine.trace[i]
             out.append((EVENTS[line.kind], line.process, line.site, line.offset, line.value,
-                        line.order, line.choice))
+                        line.order, line.choice, line.age))
         return out
 
     # What can be done to a process.

@@ -62,8 +62,10 @@ cdef inline u64 view_read(Ops* ops, u32 index, int site, int order) noexcept nog
     cdef u32 options = 1
     while options < line.count and (newest - options).time >= seen:
         options += 1
+    ops.age = 0
     if options > 1:
-        newest -= choose(ops.machine, options)
+        ops.age = choose(ops.machine, options)
+        newest -= ops.age
     read_message(ops, index, newest, site, order)
     return newest.value
 
@@ -188,6 +190,7 @@ cdef inline u64 view_exchange_read(
         message -= 1
         option -= is_exchangeable(message, newest, compares, expected)
     ops.exchange_place = <u32>(message - line.messages) + 1
+    ops.age = <u32>(newest - message)
     read_message(ops, index, message, site, order)
     return message.value
 

@@ -13,7 +13,7 @@ from typing import Callable, List, Optional, Tuple
 from cy_kernels.explore import STEPS, Simulation
 from sim.virtual.schedulers import Scheduler
 
-Line = Tuple[str, int, int, int, int, int, int]  # of Simulation.trace()
+Line = Tuple[str, int, int, int, int, int, int, int]  # of Simulation.trace()
 
 STEP_NAMES = dict(STEPS)
 
