@@ -14,6 +14,8 @@ FINDINGS: Tuple[str, ...]
 EVENTS: Tuple[str, ...]
 MUTANTS: Tuple[str, ...]
 ON_TIMEOUT: Tuple[str, ...]
+HELD_FOR: Tuple[Optional[str], ...]
+PHASES: Tuple[str, ...]
 FIBER_KIND: str
 MACHINE_VERSION: int
 STEPS_MAX: int
@@ -105,7 +107,13 @@ class Simulation:
         tape length they spread their changes over, as measured (0: nobody has).
         """
 
-    def allow(self, *, early_timers: bool = False, spurious_wakes: bool = False) -> None: ...
+    def allow(
+        self,
+        *,
+        early_timers: bool = False,
+        spurious_wakes: bool = False,
+        heartbeats: bool = False,
+    ) -> None: ...
     def limit(
         self,
         *,
@@ -122,7 +130,11 @@ class Simulation:
 
     def start(self) -> None: ...
     def go(self, until_ns: int = ...) -> str:
-        """Until the clock comes there or something stops the execution; one of STOPS."""
+        """Until the clock comes there or something stops the execution; one of STOPS. Where
+        nothing can move by itself any more, "ended" or "stuck" come at once."""
+
+    def pass_time(self, until_ns: int) -> None:
+        """Nothing can move; the clock comes there."""
 
     def execute_many(self, first_seed: int, count: int) -> Tuple[int, int]:
         """Executions without triggers or faults, seeds in a row; those made until one stopped in
@@ -184,6 +196,9 @@ class Simulation:
     def done(self, index: int) -> int:
         """Operations completed, over all incarnations."""
 
+    def condition(self, index: int) -> Dict[str, Any]:
+        """What the machine knows of the process and its current life, by name."""
+
     def records(self, index: int) -> bytes:
         """The flight recorder's lines of this process's current life, as bytes."""
 
@@ -191,16 +206,29 @@ class Simulation:
         """(event, process, site, offset, value, order, tape length, age) of each thing that
         happened. Age: with RA, so many messages are newer than the one that a load read."""
 
-    def arm(self, index: int, step: int, occurrence: int = 1, after: int = 0) -> None:
+    def arm(
+        self, index: int, step: int, occurrence: int = 1, after: int = 0, phase: str = "messages"
+    ) -> None:
         """Hold the process when it comes to the step for that time within one operation, having
-        completed `after` of them."""
+        completed `after` of them and come to one of PHASES."""
 
     def hold_after(self, index: int, completed: int) -> None:
         """Hold it before its next operation once so many are completed."""
 
     def release(self, index: int) -> None: ...
     def kill(self, index: int) -> None: ...
-    def restart(self, index: int) -> None: ...
+    def restart(self, index: int) -> None:
+        """Its next life begins; it is held once it is attached."""
+
+    def hold_back(self, index: int, is_held_back: bool = True) -> None:
+        """In executions that `begin` from now on it is not started with the others."""
+
+    def attach(self, index: int) -> None:
+        """The life of one that was held back begins; it is held once it is attached."""
+
+    def stop_attached(self, index: int) -> None:
+        """Hold it once it is attached, where a trigger kept it from being so at the start."""
+
     def pause(self, index: int) -> None: ...
     def resume(self, index: int) -> None: ...
     def slow(self, index: int, per_operation_ns: int) -> None: ...

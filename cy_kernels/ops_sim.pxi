@@ -3,6 +3,11 @@
 #
 # `now`, `point` and `pause_core` touch no shared memory: they pass the trigger and are no steps.
 
+cdef enum:
+    WAIT_FIRST = Step.WAIT__CLOCK__NOW
+    WAIT_LAST = Step.WAIT__BACKOFF__NAP
+
+
 cdef inline int mutant_of(Ops* ops) noexcept nogil:
     return ops.mutant
 
@@ -210,9 +215,12 @@ cdef inline u32 patience_of(Ops* ops, u32 polls) noexcept nogil:
 
 # One more poll of a wait follows. A turn of the loop that changed nothing will only repeat itself
 # until one of the locations it read changes or its deadline comes, so the process waits for that:
-# hangs are exact, and idle time is free. What goes to sleep by itself is left to do so.
+# hangs are exact, and idle time is free. What goes to sleep by itself is left to do so, and who is
+# to be held at a step of its waiting really waits. Stepping over slots is no repetition.
 cdef void poll_again(Ops* ops, Waiter* w) noexcept nogil:
     cdef bint repeats = ops.is_idle and w.strategy != PARK and ops.read_count <= READS_MAX
+    if WAIT_FIRST <= ops.armed_site <= WAIT_LAST or ops.mutant == STEP_OVER_NOT_READY:
+        repeats = False
     ops.is_repeat = True
     if repeats:
         if watch(ops, w.deadline_ns):

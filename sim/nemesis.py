@@ -7,17 +7,15 @@ from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from sim.abc import Capability, Evidence, World
 from sim.errors import WorldError
-from sim.history.history import History
 from sim.history.op import HEAL, INFO, INJECT, Op
-from sim.live.supervisor import Supervisor
-from sim.live.world import open_world
-from sim.scenario.plan import AfterOps, AtStep, AtTime, Injection, Place, Plan
+from sim.scenario.plan import AfterOps, AtStep, AtTime, Injection, Place
 
 NEMESIS = "nemesis"
 
 
 class Stage(World, Protocol):
-    """A world as the nemesis drives it: LiveWorld says what each of these means."""
+    """A world as the nemesis drives it. LiveWorld says what each of these means, VirtualWorld means
+    the same."""
 
     def start(self) -> int: ...
 
@@ -32,16 +30,6 @@ class Stage(World, Protocol):
     def release(self, process: str) -> None: ...
 
     def record(self, op: Op) -> None: ...
-
-
-def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
-    """One live run, from nothing to nothing; its history and how long it took, in ns.
-
-    Raises WorldError where the operating system fails.
-    """
-    with open_world(plan, supervisor) as world:
-        provoke(world, plan.injections)
-        return world.finish(), world.now_ns() - world.began_ns
 
 
 def provoke(stage: Stage, injections: Sequence[Injection]) -> None:

@@ -7,11 +7,11 @@ from typing import Callable, List, Optional, Sequence, TypeVar
 
 from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
+from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
 from sim.live.world import LiveWorld
-from sim.nemesis import run_plan
 from sim.scenario.loader import discover, load
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan

@@ -20,7 +20,7 @@ from sim.faults.truncate_region import TruncateRegion
 from sim.faults.unlink_region import UnlinkRegion
 from sim.history.history import Allowance
 from sim.history.op import EXIT, HEAL, INJECT, INVOKE, OK
-from sim.nemesis import run_plan
+from sim.live.execution import run_plan
 from sim.scenario.plan import AfterOps, AtTime
 from sim.testing.literal_plan import MS, SECOND
 

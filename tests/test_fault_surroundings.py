@@ -31,10 +31,10 @@ from sim.faults.stale_region import StaleRegion
 from sim.history.history import History
 from sim.history.op import EXIT
 from sim.live import cgroup
+from sim.live.execution import run_plan
 from sim.live.procfs import descendants
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
 from sim.scenario.loader import load
 from sim.scenario.plan import AfterOps, AtTime, Plan
 from sim.testing.literal_plan import MS, SECOND
@@ -266,7 +266,7 @@ from live_plans import injected, injection, plan, positions
 from sim.faults.small_shm import SmallShm
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
+from sim.live.execution import run_plan
 from sim.scenario.plan import AtTime
 
 fault = SmallShm("writer")
@@ -301,7 +301,7 @@ from live_transports import SayWhenRunning
 from sim.faults import FAULTS
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
+from sim.live.execution import run_plan
 from sim.scenario.plan import AfterOps
 
 aimed = [FAULTS["freeze"]("reader[0]"), FAULTS["cpu_starve"]("reader[1]"),

@@ -15,10 +15,10 @@ from live_plans import plan
 
 from sim.errors import WorldError
 from sim.live.cgroup import FREEZER, Group, find_tree, lack
+from sim.live.execution import run_plan
 from sim.live.litter import end_cgroup, files_with, members
 from sim.live.procfs import descendants, stat
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps, Injection
 from sim.testing.literal_plan import SECOND
 
@@ -31,7 +31,7 @@ from sim.testing.literal_plan import SECOND
 from live_transports import SayWhenRunning
 from sim.faults.freeze import Freeze
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
+from sim.live.execution import run_plan
 from sim.scenario.plan import AfterOps
 
 with Supervisor() as supervisor:
@@ -203,7 +203,7 @@ def test_a_fork_servers_socket_is_not_left_in_the_temporary_folder(tmp_path: Pat
     code = (
         "from live_plans import plan\n"
         "from sim.live.supervisor import Supervisor\n"
-        "from sim.nemesis import run_plan\n"
+        "from sim.live.execution import run_plan\n"
         "with Supervisor() as supervisor:\n"
         "    run_plan(plan(messages=5, start='forkserver'), supervisor)\n"
     )

@@ -12,10 +12,10 @@ import pytest
 from live_plans import injected, injection, plan
 
 from sim.faults.slow import Slow
+from sim.live.execution import run_plan
 from sim.live.process import DEAD, READY, LiveProcess
 from sim.live.supervisor import Supervisor
 from sim.live.task import Task
-from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps
 from sim.testing.literal_plan import MS
 

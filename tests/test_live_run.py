@@ -18,10 +18,10 @@ from sim.abc import Capability, Evidence
 from sim.errors import WorldError
 from sim.history.history import in_order
 from sim.history.op import EXIT, HANG, INFO, INVOKE, LEAK, LOG, OK, READY, SPAWN
+from sim.live.execution import run_plan
 from sim.live.region import names_with
 from sim.live.supervisor import Supervisor
 from sim.live.template import START_METHODS
-from sim.nemesis import run_plan
 from sim.scenario.plan import AfterOps
 from sim.testing.literal_plan import MS, SECOND
 

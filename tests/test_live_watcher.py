@@ -13,10 +13,10 @@ from live_ends import WITHIN_S, await_gone, with_our_path
 from live_plans import exits, plan
 
 from sim.errors import WorldError
+from sim.live.execution import run_plan
 from sim.live.procfs import descendants, stat
 from sim.live.region import names_with, remove
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
 from sim.testing.literal_plan import SECOND
 
 RUNNER = """
@@ -25,7 +25,7 @@ from live_plans import plan
 from sim.testing.literal_plan import SECOND
 from live_transports import SayWhenRunning
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
+from sim.live.execution import run_plan
 
 with Supervisor() as supervisor:
     print(supervisor.prefix, flush=True)
@@ -156,7 +156,7 @@ def test_a_supervisor_leaves_no_descriptor_behind():
         "import os\n"
         "from live_plans import plan\n"
         "from sim.live.supervisor import Supervisor\n"
-        "from sim.nemesis import run_plan\n"
+        "from sim.live.execution import run_plan\n"
         "before = os.listdir('/proc/self/fd')\n"
         "for _ in range(2):\n"
         "    with Supervisor() as supervisor:\n"
@@ -173,7 +173,7 @@ def test_a_machine_without_descriptors_is_an_error_of_the_world():
         "from live_plans import plan\n"
         "from sim.errors import WorldError\n"
         "from sim.live.supervisor import Supervisor\n"
-        "from sim.nemesis import run_plan\n"
+        "from sim.live.execution import run_plan\n"
         "with Supervisor() as supervisor:\n"
         "    used = len(os.listdir('/proc/self/fd'))\n"
         "    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 7, used + 7))\n"

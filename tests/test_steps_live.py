@@ -19,10 +19,10 @@ from sim.faults.restart import Restart
 from sim.faults.stall import Stall
 from sim.faults.stop_at_step import StopAtStep
 from sim.history.op import EXIT, INVOKE, OK
+from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
 from sim.live.memory import GATE_AT, GATE_BYTES, WORDS
 from sim.live.steps import Arming, Gate
-from sim.nemesis import run_plan
 from sim.report import text
 from sim.run import run
 from sim.scenario import steps

@@ -9,8 +9,11 @@ cdef void run_process(void* argument) noexcept nogil:
         read_ring(ops)
     elif ops.role == PROGRAM:
         run_program(ops)
-    finish_setup(ops)  # a life that was over before it was attached
+    if ops.is_setup:  # a life that was over before it was attached
+        ops.is_setup = False
+        switch_to(&ops.context, &ops.machine.driver)
     trace(ops, FINISHED, 0, 0, 0, 0)
+    ops.ended_ns = ops.machine.clock_ns
     block(ops, DONE)
     if ops.machine.model == RA:
         end_life_in_views(ops)
@@ -27,6 +30,15 @@ cdef void start_process(Machine* machine, int index) noexcept nogil:
     ops.site = 0
     ops.is_idle = False
     ops.next_location = 0
+    ops.is_repeat = False
+    ops.seen = 0
+    ops.is_attached = False
+    ops.held_for = HELD_NOT
+    ops.phase = IN_MESSAGES
+    ops.idle_until_ns = 0
+    ops.slow_ns = 0
+    ops.slowed = 0
+    ops.raises_next = False
     ops.read_count = 0
     if machine.model == RA:
         begin_life_in_views(ops)
@@ -66,8 +78,7 @@ cdef void reset(Machine* machine, u64 seed) noexcept nogil:
         ops.record_count = 0
         ops.armed_site = 0
         ops.next_stop = UINT64_MAX
-        ops.slow_ns = 0
-        ops.raises_next = False
+        ops.stops_attached = False
 
 
 # Every process comes to life and attaches.
@@ -102,6 +113,7 @@ cdef void end_life(Machine* machine, int index) noexcept nogil:
     block(ops, DEAD)
     if machine.model == RA:
         end_life_in_views(ops)
+    ops.ended_ns = machine.clock_ns
     ops.timer_ns = INT64_MAX
     machine.timed &= ~(<u64>1 << index)
     machine.stopped &= ~(<u64>1 << index)

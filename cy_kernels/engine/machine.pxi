@@ -38,6 +38,17 @@ cdef enum State:
     DONE
     DEAD
 
+cdef enum Held:  # why a process is HELD
+    HELD_NOT = 0
+    HELD_COUNT  # so many operations are completed
+    HELD_STEP
+    HELD_ATTACHED
+
+cdef enum Phase:  # of a life, for triggers at sites that several phases pass
+    IN_MESSAGES = 0
+    IN_END  # the writer ends the ring or shuts it down
+    IN_DETACH
+
 cdef enum Stop:  # why an execution stopped; 0 while it runs
     RUNNING = 0
     ENDED_ALL  # every process is done or dead, and nothing is pending
@@ -182,10 +193,18 @@ cdef struct Ops:
     int armed_site
     u32 armed_occurrence
     u32 armed_after
+    int armed_phase  # not before this one
     u32 seen
     bint is_repeat
     bint is_setup  # attaching before the start: no scheduling
     bint is_held_back  # not started with the others
+    bint is_attached
+    bint stops_attached  # held once it is
+    int held_for
+    int phase
+    i64 ended_ns  # when its life was over
+    i64 idle_until_ns  # it pauses, because its work says so
+    u64 slowed  # operations that slow_ns made longer
     u64 done  # operations completed, over all incarnations
     u64 next_stop  # UINT64_MAX: none
     u64 messages  # of this incarnation: that many were sent or received
@@ -242,6 +261,7 @@ cdef struct Machine:
     bint fires_timers  # a timer may fire while somebody can still run
     bint wakes_spuriously
     bint stops_at_finding
+    bint beats  # waits store heartbeats: evidence that nothing depends on
     int patience  # polls that a strategy spends before it goes to sleep
     u8* tape
     u32 tape_length

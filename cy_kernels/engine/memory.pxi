@@ -159,7 +159,8 @@ cdef inline void write_location(
     Ops* ops, u32 location, u64 value, u64 mask, int site, int order
 ) noexcept nogil:
     cdef Entry* entry
-    ops.is_idle = False
+    if site != Step.WAIT__CLOCK__STORE_HEARTBEAT:  # evidence: nobody waits for it
+        ops.is_idle = False
     trace(ops, STORE, site, location, value, order)
     if ops.machine.model == SC:
         write_through(ops, location, value, mask, site)

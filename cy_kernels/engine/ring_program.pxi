@@ -84,16 +84,33 @@ cdef inline void between_operations(Ops* ops) noexcept nogil:
     ops.is_idle = True
     ops.read_count = 0
     while ops.done >= ops.next_stop:
-        hold(ops)
+        hold(ops, HELD_COUNT)
     if ops.slow_ns:
-        sleep_until(ops, ops.machine.clock_ns + ops.slow_ns)
+        ops.slowed += 1
+        rest_until(ops, ops.machine.clock_ns + ops.slow_ns)
 
 
-cdef inline void begin_waiting(Ops* ops, Waiter* w, u32* event, u32* parked) noexcept nogil:
+# A pause that the work itself asks for: no progress is due meanwhile.
+cdef inline void rest_until(Ops* ops, i64 until_ns) noexcept nogil:
+    ops.idle_until_ns = until_ns
+    sleep_until(ops, until_ns)
+
+
+cdef inline void begin_leaving(Ops* ops) noexcept nogil:
+    ops.phase = IN_DETACH
+    ops.is_repeat = False
+    ops.seen = 0
+
+
+cdef inline void begin_waiting(
+    Ops* ops, Waiter* w, u32* event, u32* parked, u64* heartbeat_ns
+) noexcept nogil:
     memset(w, 0, sizeof(Waiter))
     w.strategy = ops.wait
     w.event = event
     w.parked = parked
+    if ops.machine.beats and ops.machine.ring.kind == CURSOR_RING:
+        w.heartbeat_ns = heartbeat_ns
     w.signal_check_ns = SIGNALS_CHECKED
     w.deadline_ns = INT64_MAX
     if ops.work.deadline_ns >= 0:

@@ -30,7 +30,9 @@ cdef int receive_message(
     cdef u32 size
     cdef bint raises
     record(ops, INVOKE_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, position, 0, 0)
-    begin_waiting(ops, &w, &header.data_event, &header.data_parked)
+    begin_waiting(
+        ops, &w, &header.data_event, &header.data_parked,
+        &cursor.lines[cursor.rank].heartbeat_ns)
     if machine.ring.kind == CURSOR_RING:
         reason = cursor_await_readable(ops, cursor, &w)
     else:
@@ -100,8 +102,8 @@ cdef void read_ring(Ops* ops) noexcept nogil:
         else:
             ops.messages += 1
             if ops.work.think_ns:
-                sleep_until(ops, machine.clock_ns + ops.work.think_ns)
+                rest_until(ops, machine.clock_ns + ops.work.think_ns)
         ops.done += 1
     if machine.ring.kind == CURSOR_RING:
-        between_operations(ops)
+        begin_leaving(ops)
         cursor_detach_reader(ops, &cursor)

@@ -7,7 +7,8 @@ cdef int send_message(
     cdef u64 checksum = checksum_bytes(payload, size)
     cdef int reason
     record(ops, INVOKE_TYPE, SEND_FUNCTION, NO_OUTCOME, position, size, checksum)
-    begin_waiting(ops, &w, &header.space_event, &header.space_parked)
+    begin_waiting(
+        ops, &w, &header.space_event, &header.space_parked, &header.writer_heartbeat_ns)
     if machine.ring.kind == CURSOR_RING:
         reason = await_cursor_slot(ops, cursor, &w)
     else:
@@ -34,6 +35,7 @@ cdef void write_ring(Ops* ops) noexcept nogil:
     cdef u64 previous, number, position = 0
     cdef i64 due_ns = machine.clock_ns
     cdef bint is_new = True
+    cdef bint is_over = False
     cdef int reason
     cdef u32 size
     open_flag_ring(ops, &flag)
@@ -51,7 +53,7 @@ cdef void write_ring(Ops* ops) noexcept nogil:
         between_operations(ops)
         if is_new and work.interval_ns:
             if machine.clock_ns < due_ns:
-                sleep_until(ops, due_ns)
+                rest_until(ops, due_ns)
             due_ns = max(due_ns, machine.clock_ns) + work.interval_ns
         size = size_of_message(machine, number)
         fill_message(machine, number, payload, size)
@@ -62,7 +64,7 @@ cdef void write_ring(Ops* ops) noexcept nogil:
         if reason == READY:
             number += 1
             ops.messages += 1
-            machine.ring.sent = number
+            machine.ring.sent = max(machine.ring.sent, position + 1)
         elif reason == TIMED_OUT:
             if work.on_timeout == GIVE_UP:
                 break
@@ -70,15 +72,18 @@ cdef void write_ring(Ops* ops) noexcept nogil:
                 number += 1
             else:
                 is_new = False
-        else:
-            return
+        else:  # its successor, or whoever shut the ring down, decides the end
+            is_over = True
+            break
         ops.done += 1
-    between_operations(ops)
-    position = cursor.position if machine.ring.kind == CURSOR_RING else flag.position
-    if work.shuts_down:
-        ring_shutdown(ops, header_of(machine))
-    else:
-        ring_end(ops, header_of(machine), position)
-    if machine.ring.kind == CURSOR_RING:
+    if not is_over:
         between_operations(ops)
+        ops.phase = IN_END
+        position = cursor.position if machine.ring.kind == CURSOR_RING else flag.position
+        if work.shuts_down:
+            ring_shutdown(ops, header_of(machine))
+        else:
+            ring_end(ops, header_of(machine), position)
+    if machine.ring.kind == CURSOR_RING:
+        begin_leaving(ops)
         cursor_detach_writer(ops, &cursor)

@@ -97,6 +97,7 @@ cdef inline u32 choose(Machine* machine, u32 count) noexcept nogil:
 
 
 # The next timer's time has come, or the clock is made to jump to it. False: there is none.
+# What waits without a timer is stuck at once, however far until_ns is.
 cdef bint fire_timer(Machine* machine) noexcept nogil:
     cdef u64 timed = machine.timed
     cdef i64 earliest = INT64_MAX
@@ -107,9 +108,9 @@ cdef bint fire_timer(Machine* machine) noexcept nogil:
         if machine.process[index].timer_ns < earliest:
             earliest = machine.process[index].timer_ns
             first = index
+    if first < 0 and machine.clock_ns < machine.until_ns:
+        return False
     if first < 0 or machine.until_ns < earliest:
-        if machine.until_ns == INT64_MAX:
-            return False
         machine.clock_ns = max(machine.clock_ns, machine.until_ns)
         machine.stop = IN_TIME
         return True
@@ -243,8 +244,11 @@ cdef inline void take_turn(Ops* ops) noexcept nogil:
 # Attached: nobody goes on before all are.
 cdef inline void finish_setup(Ops* ops) noexcept nogil:
     ops.is_setup = False
+    ops.is_attached = True
     if ops.machine.is_starting:
         switch_to(&ops.context, &ops.machine.driver)
+    elif ops.stops_attached:
+        hold(ops, HELD_ATTACHED)
 
 
 # The process comes to a site; it is held there if that is its trigger.
@@ -255,7 +259,7 @@ cdef inline void arrive(Ops* ops, int site) noexcept nogil:
 
 
 cdef void come_to_trigger(Ops* ops) noexcept nogil:
-    if ops.done < ops.armed_after:
+    if ops.done < ops.armed_after or ops.phase < ops.armed_phase:
         return
     if ops.is_repeat and ops.seen:
         return
@@ -264,11 +268,12 @@ cdef void come_to_trigger(Ops* ops) noexcept nogil:
         return
     ops.armed_site = 0
     trace(ops, HIT, ops.site, 0, ops.seen, 0)
-    hold(ops)
+    hold(ops, HELD_STEP)
 
 
 # Held until the driver lets it go.
-cdef void hold(Ops* ops) noexcept nogil:
+cdef void hold(Ops* ops, int reason) noexcept nogil:
+    ops.held_for = reason
     block(ops, HELD)
     ops.machine.reached = ops.index
     ops.machine.stop = REACHED

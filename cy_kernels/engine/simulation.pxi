@@ -1,19 +1,12 @@
 # The face of the simulated machine for Python.
 
-STEPS_MAX = 10_000_000
-FIRST_RECORDS = 64
-FIRST_LOCATIONS = 256
-FIRST_TRACE = 1024
-ON_TIMEOUT = ("retry", "drop", "stop")
 
-
-cdef class Simulation:
+cdef class Simulation(_Outcome):
     """One simulated machine; executions begin with `begin` and go on with `go`.
 
     Process 0 is the writer. Not for use from two threads at once.
     """
 
-    cdef Machine machine
     cdef object replayed  # keeps the bytes of machine.replay
 
     def __cinit__(self, int processes, *, str model="tso"):
@@ -160,11 +153,6 @@ cdef class Simulation:
         index = self.machine.location_of[location * LITMUS_LOCATION_BYTES]
         return self.machine.locations[index].value if index else 0
 
-    cdef Ops* at(self, int index) except NULL:
-        if not 0 <= index < self.machine.processes:
-            raise IndexError(f"process {index} of {self.machine.processes}")
-        return &self.machine.process[index]
-
     def choose_by(self, str scheduler, *, bytes tape=b"", u32 depth=1, u32 expected_choices=0):
         """Who makes the choices of the executions that begin from now on.
 
@@ -180,9 +168,11 @@ cdef class Simulation:
         self.machine.replay = <const u8*><char*>tape
         self.machine.replay_length = <u32>len(tape)
 
-    def allow(self, *, bint early_timers=False, bint spurious_wakes=False):
+    def allow(self, *, bint early_timers=False, bint spurious_wakes=False,
+              bint heartbeats=False):
         self.machine.fires_timers = early_timers
         self.machine.wakes_spuriously = spurious_wakes
+        self.machine.beats = heartbeats
 
     def limit(self, *, steps=None, patience=None, stops_at_finding=None, traces=None):
         """Change what is named. Steps of an execution, polls before a waiter sleeps, whether a
@@ -202,13 +192,18 @@ cdef class Simulation:
         start_all(&self.machine)
 
     def go(self, i64 until_ns=INT64_MAX):
-        """Until the clock comes there or something stops the execution; one of STOPS."""
+        """Until the clock comes there or something stops the execution; one of STOPS. Where
+        nothing can move by itself any more, "ended" or "stuck" come at once."""
         cdef int stop
         with nogil:
             stop = go_on(&self.machine, until_ns)
         if self.machine.is_out_of_memory:
             raise MemoryError
         return STOPS[stop]
+
+    def pass_time(self, i64 until_ns):
+        """Nothing can move; the clock comes there."""
+        self.machine.clock_ns = max(self.machine.clock_ns, until_ns)
 
     def execute_many(self, u64 first_seed, u64 count):
         """Executions without triggers or faults, seeds in a row; those made until one stopped in
@@ -248,111 +243,13 @@ cdef class Simulation:
             self.machine.scheduler = scheduler
         return explored(&self.machine, &tally)
 
-    # What an execution came to.
-
-    @property
-    def stop(self):
-        return STOPS[self.machine.stop]
-
-    @property
-    def finding(self):
-        """None, or what the oracles found first: its name, process, position."""
-        if self.machine.finding == NO_FINDING:
-            return None
-        return (FINDINGS[self.machine.finding], self.machine.finding_process,
-                self.machine.finding_position)
-
-    @property
-    def race(self):
-        """None, or of a finding "race" the two accesses: process and site of the later one, process
-        and site of the other."""
-        cdef RaceFound* race = &self.machine.race
-        if self.machine.finding != RACE:
-            return None
-        return race.process, race.site, race.other_process, race.other_site
-
-    @property
-    def steps(self):
-        return self.machine.steps
-
-    @property
-    def clock_ns(self):
-        return self.machine.clock_ns
-
-    @property
-    def tape(self):
-        return PyBytes_FromStringAndSize(<char*>self.machine.tape, self.machine.tape_length)
-
-    @property
-    def has_diverged(self):
-        return bool(self.machine.has_diverged)
-
-    @property
-    def hash(self):
-        return execution_hash(&self.machine)
-
-    @property
-    def reached(self):
-        """The process that is held at a trigger, after a stop "reached"."""
-        return self.machine.reached
-
-    # What all executions so far have covered.
-
-    def count_states(self):
-        """From now on; it costs time."""
-        if self.machine.sketch == NULL:
-            self.machine.sketch = <u8*>calloc(SKETCH_REGISTERS, 1)
-            if self.machine.sketch == NULL:
-                raise MemoryError
-
-    @property
-    def sketch(self):
-        """Of the states met, as bytes; the maximum of two is that of both together."""
-        if self.machine.sketch == NULL:
-            return b""
-        return PyBytes_FromStringAndSize(<char*>self.machine.sketch, SKETCH_REGISTERS)
-
-    @property
-    def reads_from(self):
-        """Pairs (site that read, site that had written) that have occurred; 0 is nobody."""
-        cdef int reader, writer
-        return {(reader, writer) for reader in range(SITES_MAX) for writer in range(SITES_MAX)
-                if self.machine.pairs[reader * SITES_MAX + writer]}
-
-    def state(self, int index):
-        return STATES[self.at(index).state]
-
-    def site(self, int index):
-        return self.at(index).site
-
-    def done(self, int index):
-        """Operations completed, over all incarnations."""
-        return self.at(index).done
-
-    def records(self, int index):
-        """The flight recorder's lines of this process's current life, as bytes."""
-        cdef Ops* ops = self.at(index)
-        return PyBytes_FromStringAndSize(
-            <char*>ops.records, ops.record_count * sizeof(RecordLine))
-
-    def trace(self):
-        """(event, process, site, offset, value, order, tape length, age) of each thing that
-        happened. Age: with RA, so many messages are newer than the one that a load read."""
-        cdef Trace* line
-        cdef u32 i
-        out = []
-        for i in range(self.machine.trace_count):
-            line = &self.machine.trace[i]
-            out.append((EVENTS[line.kind], line.process, line.site, line.offset, line.value,
-                        line.order, line.choice, line.age))
-        return out
-
     # What can be done to a process.
 
-    def arm(self, int index, int step, u32 occurrence=1, u32 after=0):
+    def arm(self, int index, int step, u32 occurrence=1, u32 after=0, str phase="messages"):
         """Hold the process when it comes to the step for that time within one operation, having
-        completed `after` of them."""
+        completed `after` of them and come to one of PHASES."""
         cdef Ops* ops = self.at(index)
+        ops.armed_phase = PHASES.index(phase)
         ops.armed_site = step
         ops.armed_occurrence = occurrence
         ops.armed_after = after
@@ -373,10 +270,27 @@ cdef class Simulation:
         end_life(&self.machine, index)
 
     def restart(self, int index):
-        if self.at(index).state != DEAD:
+        """Its next life begins; it is held once it is attached."""
+        if self.at(index).state not in (DEAD, DONE):
             raise ValueError(f"process {index} is not dead")
         self.at(index).record_count = 0
+        self.at(index).stops_attached = True
         begin_life(&self.machine, index)
+
+    def hold_back(self, int index, bint is_held_back=True):
+        """In executions that `begin` from now on it is not started with the others."""
+        self.at(index).is_held_back = is_held_back
+
+    def attach(self, int index):
+        """The life of one that was held back begins; it is held once it is attached."""
+        if self.at(index).state != ABSENT:
+            raise ValueError(f"process {index} was started already")
+        self.at(index).stops_attached = True
+        start_process(&self.machine, index)
+
+    def stop_attached(self, int index):
+        """Hold it once it is attached, where a trigger kept it from being so at the start."""
+        self.at(index).stops_attached = True
 
     def pause(self, int index):
         cdef Ops* ops = self.at(index)

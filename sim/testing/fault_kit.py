@@ -9,10 +9,10 @@ from typing import Any, Callable, ClassVar, Dict, List, Optional, Sequence
 from sim.abc import Capability, Evidence, TransportSpec, World
 from sim.history.history import FaultHeader, History
 from sim.history.op import EXIT, HEAL, INJECT
+from sim.live.execution import run_plan
 from sim.live.region import names_with
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
-from sim.nemesis import run_plan
 from sim.scenario.fault_schema import fault_models
 from sim.scenario.plan import (
     AfterOps,
