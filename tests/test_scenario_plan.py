@@ -21,7 +21,12 @@ from sim.scenario.planning import GRACE_NS, Dice, make_plan
 
 def test_the_smallest_file_gets_every_documented_default(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SMALLEST, seed=7)
-    assert (plan.name, plan.story, plan.seed, plan.worlds) == ("smallest", "", 7, ("live",))
+    assert (plan.name, plan.story, plan.seed, plan.worlds) == (
+        "smallest",
+        "",
+        7,
+        ("live", "virtual"),
+    )
     assert plan.path == str(tmp_path / "scenario.toml")
     assert (plan.deadline_ns, plan.stall_threshold_ns) == (30 * S, 5 * S)
     spec = plan.transport

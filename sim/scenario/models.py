@@ -375,7 +375,9 @@ class Head(BaseModel):
     story: str = key("", "what happens and why, for people")
     reference: List[str] = key([], "where the story comes from; documentation only")
     variant: str = key("", "which side of a regression this is; documentation only")
-    worlds: List[World] = key(["live"], "worlds it may run in", min_length=1)
+    worlds: List[World] = key(
+        ["live", "virtual"], "worlds it may run in, where they have what it needs", min_length=1
+    )
     deadline: PositiveDuration = key("30s", "last resort for the whole run", unit="duration")
     stall_threshold: PositiveDuration = key(
         "5s", "no progress for this long although an operation is due is a hang", unit="duration"

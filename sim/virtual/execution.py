@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from cy_kernels.explore import Simulation
-
 from sim.history.history import History
 from sim.nemesis import provoke
 from sim.scenario.plan import Plan

@@ -43,9 +43,11 @@ def simulation_of(
     for process in plan.processes:
         _set_process(made, process, evicts=spec.evict_dead)
     made.limit(steps=steps_max, stops_at_finding=stops_at_finding)
-    made.allow(heartbeats=any(
-        isinstance(i.trigger, AtStep) and i.trigger.step == HEARTBEAT for i in plan.injections
-    ))
+    made.allow(
+        heartbeats=any(
+            isinstance(i.trigger, AtStep) and i.trigger.step == HEARTBEAT for i in plan.injections
+        )
+    )
     return made
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional
 
 from cy_kernels.explore import Simulation
-
 from sim.scenario import steps
 from sim.scenario.plan import AfterOps, AtStep, Plan
 from sim.virtual.lives import Life

@@ -7,7 +7,6 @@ from collections import deque
 from typing import Any, ClassVar, Deque, Dict, List, Mapping, NoReturn, Optional, Sequence
 
 from cy_kernels.explore import Simulation
-
 from sim.abc import Capability, Machine
 from sim.errors import WorldError
 from sim.history.history import History, in_order
