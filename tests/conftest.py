@@ -26,6 +26,7 @@ NEED_KERNELS = [
     "test_gate.py",
     "test_gate_raise.py",
     "test_litmus.py",
+    "test_litmus_live.py",
     "test_op_sets.py",
     "test_steps_live.py",
     "test_stubs.py",

@@ -7,12 +7,14 @@ condition of the host under which the skip is allowed. Patterns are those of the
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sysconfig
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Callable, NamedTuple
 
+from litmus_notation import TSO_MACHINES
 from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 
 import cy_kernels
@@ -69,6 +71,14 @@ def stamps_without_the_counter() -> bool:
     return is_pure() or not kernels(COMPILED).recorder.counter_is_constant()
 
 
+def has_one_core() -> bool:
+    return len(os.sched_getaffinity(0)) == 1
+
+
+def promises_no_tso() -> bool:
+    return platform.machine() not in TSO_MACHINES
+
+
 def is_another_machine() -> bool:
     return memory.MACHINE not in memory.SYS_MEMBARRIER
 
@@ -92,6 +102,8 @@ EXPECTED = [
     Expected("test_wait_strategies.py::*", "mixes pure with compiled kernels", is_pure),
     # What the machine lacks.
     Expected("test_pure_kernels.py::*", "this CPU's counter *", stamps_without_the_counter),
+    Expected("test_litmus_live.py::*", "threads of one core *", has_one_core),
+    Expected("test_litmus_live.py::*", "this machine does not promise TSO", promises_no_tso),
     Expected("test_pure_kernels.py::*", "knows no membarrier here", is_another_machine),
     Expected("test_*::*", "the tests run without the source tree", has_no_source_tree),
     Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),

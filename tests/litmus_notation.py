@@ -11,6 +11,7 @@ from litmus_graphs import Instruction
 X, Y, Z, V = range(4)
 LOCATIONS = {"x": X, "y": Y, "z": Z, "v": V}
 REGISTERS = 4
+TSO_MACHINES = ("x86_64", "AMD64")  # those that promise it
 
 
 class Shape(NamedTuple):
