@@ -26,12 +26,11 @@ DIRECTIVES = {
 }
 C_FILES = "build/cython"
 NOTE = "cy_kernels/_build_note.txt"  # why this installation is pure; cy_kernels.status() reads it
-SHARED = ["setup.py", *sorted(glob("cy_kernels/**/*.px[di]", recursive=True))]  # each rebuilds all
 KERNELS = [
     Extension(
         path[: -len(".pyx")].replace("/", "."),
         [path],
-        depends=SHARED,
+        depends=["setup.py"],  # what a kernel includes or cimports, Cython knows
         include_dirs=["cy_kernels"],
         extra_compile_args=FLAGS,
     )
