@@ -23,13 +23,21 @@ from sim.live.supervisor import Supervisor
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
 NEED_KERNELS = [
+    "test_explore_coverage.py",
+    "test_explore_exhaustive.py",
+    "test_explore_programs.py",
+    "test_explore_views.py",
     "test_gate.py",
     "test_gate_raise.py",
     "test_litmus.py",
     "test_litmus_live.py",
+    "test_litmus_random.py",
     "test_op_sets.py",
     "test_steps_live.py",
     "test_stubs.py",
+    "test_virtual_mutants.py",
+    "test_virtual_schedulers.py",
+    "test_virtual_world.py",
 ]
 IS_PURE = cy_kernels.status().kind == "pure"
 collect_ignore = NEED_KERNELS if IS_PURE else []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
+from cy_kernels import explore
 
 EXECUTIONS = 2_000
 

@@ -19,7 +19,7 @@ SHOWN_BY = {
     "PSO, RA; not TSO": {"pso", "ra"},
 }
 FILES = {"flag_mutants.pxi": "flag_ring", "park_mutants.pxi": "cursor_ring"}
-MODELS = ("sc", "tso", "pso")
+MODELS = ("sc", "tso", "pso", "ra")
 EXECUTIONS = 20_000  # the slowest to be found here takes a few hundred
 
 
@@ -118,7 +118,7 @@ def test_without_a_mutant_the_same_executions_end_well(ring: str, model: str) ->
         assert all(raising(made, seed) == "ended" for seed in range(200))
 
 
-@pytest.mark.parametrize(("model", "tears"), [("sc", 0), ("tso", 0), ("pso", 1)])
+@pytest.mark.parametrize(("model", "tears"), [("sc", 0), ("tso", 0), ("pso", 1), ("ra", 1)])
 def test_flag_ring_as_shipped_tears_where_stores_are_reordered(model: str, tears: bool) -> None:
     made = simulation("flag_ring", model, None, is_fenced=False)
     parse("random").choose(made)
