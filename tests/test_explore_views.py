@@ -256,6 +256,13 @@ def test_nobody_sleeps_through_a_wake_that_came_before() -> None:
 # Lives.
 
 
+def live_again(made: Any, index: int) -> None:
+    made.kill(index)
+    made.restart(index)
+    assert made.go() == "reached"  # attached
+    made.release(index)
+
+
 def test_a_new_life_finds_the_newest_and_comes_after_the_former_one() -> None:
     writes = [w(X, 1), w(X, 2)]
     reads = [("put", Y, 1), ("nap", 1_000_000), r(0, X)]
@@ -265,8 +272,7 @@ def test_a_new_life_finds_the_newest_and_comes_after_the_former_one() -> None:
         made.begin(seed)
         made.start()
         assert made.go(900_000) == "in_time"
-        made.kill(1)
-        made.restart(1)
+        live_again(made, 1)
         assert (made.go(), made.finding) == ("ended", None)
         read.add(made.registers(1)[0])
     assert read == {2}
@@ -280,8 +286,7 @@ def test_a_new_life_is_not_ordered_after_others() -> None:
     made.begin()
     made.start()
     assert made.go(500) == "in_time"
-    made.kill(1)
-    made.restart(1)
+    live_again(made, 1)
     assert (made.go(), made.race) == ("found", (1, 129, 0, 128))
 
 
