@@ -30,11 +30,12 @@ NUMBERS_BELOW: Dict[str, int]
 class Explored(NamedTuple):
     """What explore_all made.
 
-    Its executions, their steps, whether they were all there are, how many came to each stop and
-    finding.
+    Its executions, how many more were cut as repetitions, the steps of all, whether they were all
+    there are, how many executions came to each stop and finding.
     """
 
     executions: int
+    cut: int
     steps: int
     is_complete: bool
     stops: Dict[str, int]
@@ -143,16 +144,18 @@ class Simulation:
     def explore_all(
         self,
         *,
+        reduce: bool = True,
         max_executions: int = ...,
         max_deviations: Optional[int] = None,
         stops_at_first: bool = True,
         on_execution: Optional[Callable[[Simulation], object]] = None,
     ) -> Explored:
-        """Every execution, by depth-first search over the choice tape; an Explored.
+        """Every execution, by depth-first search; an Explored.
 
-        `max_deviations`: only those whose tape has at most so many nonzero choices, fewest first.
-        Ends with the first execution that did not end well, unless told not to, or for which
-        `on_execution(self)`, called after each, returned true: that one is left to look at.
+        `reduce`: one for all that differ only in the order of independent steps. `max_deviations`:
+        those with at most so many nonzero choices, fewest first, not reduced. Ends with the first
+        that did not end well, unless told not to, or for which `on_execution(self)`, called after
+        each, returned true; it is left to look at. ValueError: too large to reduce.
         """
 
     @property

@@ -22,7 +22,10 @@ cdef inline u64 sim_load(Ops* ops, int site, const void* p, int order) noexcept 
 cdef inline void sim_store(Ops* ops, int site, void* p, u64 value, int order) noexcept nogil:
     cdef u32 location = location_at(ops.machine, p)
     arrive(ops, site)
-    take_turn_at(ops, location, True)
+    if order == SEQ_CST:
+        take_draining_turn(ops, location, True)
+    else:
+        take_turn_at(ops, location, True)
     write_location(ops, location, value, ~<u64>0, site, order)
 
 
@@ -52,7 +55,10 @@ cdef inline void store64(Ops* ops, int site, u64* p, u64 value, int order) noexc
 
 cdef inline void fence(Ops* ops, int site, int order) noexcept nogil:
     arrive(ops, site)
-    take_turn(ops)
+    if order == SEQ_CST:
+        take_draining_turn(ops, 0, False)
+    else:
+        take_turn(ops)
     trace(ops, FENCE, site, 0, 0, order)
     if ops.machine.model == RA:
         view_fence(ops, order)
@@ -70,7 +76,7 @@ cdef inline u64 sim_exchange(
     cdef u32 location = location_at(ops.machine, p)
     cdef u64 old
     arrive(ops, site)
-    take_turn_at(ops, location, True)
+    take_draining_turn(ops, location, True)
     ops.is_idle = False
     if ops.machine.model == RA:
         old = view_exchange_read(ops, location, site, order, compares, expected)
@@ -161,7 +167,7 @@ cdef inline void point(Ops* ops, int site) noexcept nogil:
 cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil:
     cdef u32 location = location_at(ops.machine, p)
     arrive(ops, site)
-    take_turn_at(ops, location, False)
+    take_draining_turn(ops, location, False)
     enter_kernel(ops, location)
     ops.is_idle = False
     if <u32>read_location(ops, location, site, RELAXED) != seen:
@@ -181,7 +187,7 @@ cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
     cdef u32 location = location_at(machine, p)
     cdef int index
     arrive(ops, site)
-    take_turn_at(ops, location, True)
+    take_draining_turn(ops, location, True)
     enter_kernel(ops, location)
     ops.is_idle = False
     trace(ops, WAKE, site, location, 0, 0)
@@ -233,6 +239,8 @@ cdef void poll_again(Ops* ops, Waiter* w) noexcept nogil:
 cdef bint watch(Ops* ops, i64 deadline_ns) noexcept nogil:
     cdef Machine* machine = ops.machine
     cdef u32 i
+    if machine.traces & KEEPS_FOOTPRINTS:
+        note_watch(ops)
     if machine.clock_ns >= deadline_ns:
         return True
     if machine.model == RA:

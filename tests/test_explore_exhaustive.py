@@ -33,7 +33,7 @@ def small_ring(model: str) -> Any:
 def test_every_interleaving_is_made_once() -> None:
     made = simulation(STORE_BUFFERING, "sc")
     tapes: list[bytes] = []
-    explored = made.explore_all(on_execution=lambda ran: tapes.append(ran.tape))
+    explored = made.explore_all(reduce=False, on_execution=lambda ran: tapes.append(ran.tape))
     # Two processes of three steps each: the first attaches, two are instructions.
     assert explored.executions == len(tapes) == len(set(tapes)) == comb(6, 3)
     assert explored.is_complete
@@ -52,7 +52,9 @@ def test_both_loads_miss_the_stores_only_with_store_buffers(model: str) -> None:
 def test_a_bound_makes_the_tapes_with_so_many_deviations_fewest_first() -> None:
     made = simulation(STORE_BUFFERING, "tso")
     everything: list[int] = []
-    made.explore_all(on_execution=lambda ran: everything.append(sum(map(bool, ran.tape))))
+    made.explore_all(
+        reduce=False, on_execution=lambda ran: everything.append(sum(map(bool, ran.tape)))
+    )
     for bound in range(4):
         within: list[int] = []
         explored = made.explore_all(
@@ -92,12 +94,25 @@ def test_findings_are_counted() -> None:
 
 def test_a_search_ends_where_it_is_told_to() -> None:
     made = small_ring("tso")
-    assert made.explore_all(max_executions=1000).executions == 1000
+    assert made.explore_all(max_executions=500).executions == 500
     left = iter([False, False, True])
     assert made.explore_all(on_execution=lambda ran: next(left)).executions == 3
     made.limit(steps=5)
-    explored = made.explore_all(max_executions=10, stops_at_first=False)
+    explored = made.explore_all(reduce=False, max_executions=10, stops_at_first=False)
     assert explored.stops == {"out_of_steps": 10}
+
+
+def test_what_is_too_large_to_be_reduced_is_refused() -> None:
+    with pytest.raises(ValueError, match="17 processes: at most 16"):
+        simulation([[]] * 17, "sc").explore_all()
+    assert simulation([[]] * 17, "sc").explore_all(reduce=False, max_executions=9).executions == 9
+    made = explore.Simulation(2, model="sc")
+    made.set_ring("flag_ring", slots=1, slot_bytes=2048, readers=1, sizes=(1600,))
+    made.set_writer()
+    made.set_reader(1, rank=0)
+    with pytest.raises(ValueError, match="more than 128 locations"):
+        made.explore_all()
+    assert made.explore_all(reduce=False, max_executions=9).executions == 9
 
 
 def test_the_scheduler_is_what_it_was() -> None:

@@ -39,6 +39,7 @@ cdef void start_process(Machine* machine, int index) noexcept nogil:
     ops.slow_ns = 0
     ops.slowed = 0
     ops.raises_next = False
+    ops.next_drains = False
     ops.read_count = 0
     if machine.model == RA:
         begin_life_in_views(ops)

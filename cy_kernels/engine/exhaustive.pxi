@@ -8,7 +8,11 @@ cdef enum:
     UNBOUNDED = 0xffffffff
 
 
+cdef struct Reduction  # reduction.pxi
+
+
 cdef struct Search:
+    Reduction* reduction
     u8* options  # that each choice on the tape had
     u32 options_room
     u32 prefix  # choices at the tape's beginning that are to be repeated
@@ -23,12 +27,14 @@ cdef bint make_search(Machine* machine) noexcept nogil:
         return False
     machine.search.options_room = TAPE_FIRST_BYTES
     machine.search.options = <u8*>malloc(TAPE_FIRST_BYTES)
-    return machine.search.options != NULL
+    machine.search.reduction = new_reduction()
+    return machine.search.options != NULL and machine.search.reduction != NULL
 
 
 cdef void free_search(Machine* machine) noexcept nogil:
     if machine.search != NULL:
         free(machine.search.options)
+        free_reduction(machine.search.reduction)
         free(machine.search)
         machine.search = NULL
 
@@ -69,6 +75,8 @@ cdef bint has_next(Machine* machine) noexcept nogil:
     if not search.is_begun:
         search.is_begun = True
         return True
+    if machine.scheduler == REDUCED:
+        return has_next_reduced(machine)
     deviations = count_deviations(machine)
     at = machine.tape_length
     while at:
@@ -83,7 +91,9 @@ cdef bint has_next(Machine* machine) noexcept nogil:
     return False
 
 
-# Whether a search with a lower bound has made this one.
+# Whether the search has made this one before: with a lower bound, or in another order.
 cdef bint is_repeated(Machine* machine) noexcept nogil:
+    if machine.scheduler == REDUCED:
+        return machine.search.reduction.is_pruned
     return (machine.search.deviations_max != UNBOUNDED
             and count_deviations(machine) < machine.search.deviations_max)

@@ -83,6 +83,10 @@ cdef enum Event:
     STOPPED  # from outside: SIGSTOP
     CONTINUED
 
+cdef enum Tracing:  # bits
+    KEEPS_TRACE = 1
+    KEEPS_FOOTPRINTS = 2  # for the reduced search
+
 cdef struct Location:
     u64 value
     u64 watchers  # processes that wait for a change
@@ -172,6 +176,7 @@ cdef struct Ops:
     u32 age  # RA: so many messages are newer than the one that it has just read
     u32 next_location  # what its next op touches, once it was told; 0: nothing
     bint next_writes
+    bint next_drains  # it first empties the store buffer
     u32 futex  # location it is parked on
     i64 timer_ns  # INT64_MAX: none
     u64 owner  # its owner word
@@ -282,7 +287,7 @@ cdef struct Machine:
     u64 memory_hash
     u8* sketch  # of the states that were met; NULL: nobody asked for it
     # The trace.
-    bint traces
+    int traces  # KEEPS_TRACE, KEEPS_FOOTPRINTS
     Trace* trace
     u32 trace_count
     u32 trace_room

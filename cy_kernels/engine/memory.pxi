@@ -21,6 +21,10 @@ cdef void append_trace(
     cdef Machine* machine = ops.machine
     cdef Trace* grown
     cdef Trace* line
+    if machine.traces & KEEPS_FOOTPRINTS:
+        note_event(ops, kind, location, value, order)
+        if not machine.traces & KEEPS_TRACE:
+            return
     if machine.trace_count == machine.trace_room:
         grown = <Trace*>realloc(machine.trace, 2 * machine.trace_room * sizeof(Trace))
         if grown == NULL:
@@ -128,22 +132,28 @@ cdef inline void flush_entry(Ops* ops, u32 chosen) noexcept nogil:
         memmove(entry, entry + 1, (ops.buffered - chosen) * sizeof(Entry))
     if ops.buffered == 0:
         ops.filter = 0
-        ops.generation = 0
         ops.machine.buffering &= ~(<u64>1 << ops.index)
+
+
+# The entries that may leave next, with PSO.
+cdef u32 leaving_entries(Ops* ops, u32* leaving) noexcept nogil:
+    cdef u32 count = 0
+    cdef u32 i
+    for i in range(ops.buffered):
+        if ops.entries[i].generation != ops.entries[0].generation:
+            break
+        if may_leave(ops, i):
+            leaving[count] = i
+            count += 1
+    return count
 
 
 # One store of the process leaves its buffer; which one is a choice with PSO.
 cdef void flush_one(Ops* ops) noexcept nogil:
     cdef u32 leaving[BUFFER_MAX]
-    cdef u32 count = 0
-    cdef u32 i
+    cdef u32 count
     if ops.machine.model == PSO:
-        for i in range(ops.buffered):
-            if ops.entries[i].generation != ops.entries[0].generation:
-                break
-            if may_leave(ops, i):
-                leaving[count] = i
-                count += 1
+        count = leaving_entries(ops, leaving)
         if count > 1:
             flush_entry(ops, leaving[choose(ops.machine, count)])
             return
@@ -223,5 +233,7 @@ cdef inline void enter_kernel(Ops* ops, u32 location) noexcept nogil:
     if ops.machine.model == RA:
         view_fence(ops, SEQ_CST)
         kernel_meets(ops, location)
+        if ops.machine.traces & KEEPS_FOOTPRINTS:
+            note_kernel(ops.machine, location)
     else:
         drain(ops)

@@ -15,6 +15,7 @@ cdef enum Scheduler:
     POS
     DELAY
     EXHAUSTIVE  # explore_all's own
+    REDUCED
 
 SCHEDULERS = ("replay", "round_robin", "random", "pct", "pos", "delay")
 
@@ -37,6 +38,10 @@ include "schedule_pct.pxi"
 include "schedule_pos.pxi"
 include "schedule_delay.pxi"
 include "exhaustive.pxi"
+include "reduction.pxi"
+include "reduction_stack.pxi"
+include "footprints.pxi"
+include "races.pxi"
 
 
 # Before the first choice of an execution.
@@ -68,6 +73,8 @@ cdef inline u32 pick(Machine* machine, Moves* moves) noexcept nogil:
         return replayed(machine, moves.count + moves.extra)
     if machine.scheduler == EXHAUSTIVE:
         return enumerated(machine, moves.count + moves.extra)
+    if machine.scheduler == REDUCED:
+        return pick_reduced(machine, moves)
     if machine.scheduler == PCT:
         return pick_pct(machine, moves)
     if machine.scheduler == POS:
@@ -86,6 +93,8 @@ cdef inline u32 choose(Machine* machine, u32 count) noexcept nogil:
         option = replayed(machine, count)
     elif machine.scheduler == EXHAUSTIVE:
         option = enumerated(machine, count)
+    elif machine.scheduler == REDUCED:
+        option = choose_reduced(machine, count)
     elif machine.scheduler == ROUND_ROBIN:
         option = 0
     elif machine.scheduler == DELAY:
@@ -139,6 +148,8 @@ cdef void look_at_timers(Machine* machine) noexcept nogil:
 cdef inline void set_timer(Ops* ops, i64 until_ns) noexcept nogil:
     if until_ns == INT64_MAX:
         return
+    if ops.machine.traces & KEEPS_FOOTPRINTS:
+        note_clock(ops.machine)
     ops.timer_ns = until_ns
     ops.machine.timed |= <u64>1 << ops.index
     ops.machine.next_event_ns = min(ops.machine.next_event_ns, until_ns)
@@ -204,6 +215,10 @@ cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
             write_down(machine, option)
         elif machine.scheduler == POS:
             pick_pos(machine, &moves)  # an op that happens without a choice draws anew as well
+        elif machine.scheduler == REDUCED:
+            pick_reduced(machine, &moves)
+        if machine.scheduler == REDUCED and machine.stop != RUNNING:
+            continue
         machine.steps += 1
         if machine.sketch != NULL:
             note_state(machine)
@@ -234,6 +249,13 @@ cdef inline void take_turn_at(Ops* ops, u32 location, bint writes) noexcept nogi
     ops.next_writes = writes
     if not ops.is_setup:
         schedule(ops.machine, ops)
+
+
+# The same for one that begins by emptying the store buffer.
+cdef inline void take_draining_turn(Ops* ops, u32 location, bint writes) noexcept nogil:
+    ops.next_drains = True
+    take_turn_at(ops, location, writes)
+    ops.next_drains = False
 
 
 # The same for one that touches no shared memory.

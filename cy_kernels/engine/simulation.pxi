@@ -8,7 +8,6 @@ cdef class Simulation(_Outcome):
     """
 
     cdef object replayed  # keeps the bytes of machine.replay
-
     def __cinit__(self, int processes, *, str model="tso"):
         cdef Machine* machine = &self.machine
         cdef int index
@@ -182,7 +181,7 @@ cdef class Simulation(_Outcome):
         machine.patience = machine.patience if patience is None else patience
         if stops_at_finding is not None:
             machine.stops_at_finding = stops_at_finding
-        machine.traces = machine.traces if traces is None else traces
+        machine.traces = machine.traces if traces is None else <bint>traces
 
     def begin(self, u64 seed=0):
         """A new execution: nobody is alive, memory is 0. Arm triggers, then `start`."""
@@ -223,25 +222,17 @@ cdef class Simulation(_Outcome):
             raise MemoryError
         return done, steps
 
-    def explore_all(self, *, u64 max_executions=UINT64_MAX, max_deviations=None,
-                    bint stops_at_first=True, on_execution=None):
-        """Every execution, by depth-first search over the choice tape; an Explored.
+    def explore_all(self, *, bint reduce=True, u64 max_executions=UINT64_MAX,
+                    max_deviations=None, bint stops_at_first=True, on_execution=None):
+        """Every execution, by depth-first search; an Explored.
 
-        `max_deviations`: only those whose tape has at most so many nonzero choices, fewest first.
-        Ends with the first execution that did not end well, unless told not to, or for which
-        `on_execution(self)`, called after each, returned true: that one is left to look at.
+        `reduce`: one for all that differ only in the order of independent steps. `max_deviations`:
+        those with at most so many nonzero choices, fewest first, not reduced. Ends with the first
+        that did not end well, unless told not to, or for which `on_execution(self)`, called after
+        each, returned true; it is left to look at. ValueError: too large to reduce.
         """
-        cdef int scheduler = self.machine.scheduler
-        cdef Tally tally
-        memset(&tally, 0, sizeof(Tally))
-        tally.executions_max = max_executions
-        tally.stops_at_first = stops_at_first
-        self.machine.scheduler = EXHAUSTIVE
-        try:
-            search_all(self, &tally, max_deviations, on_execution)
-        finally:
-            self.machine.scheduler = scheduler
-        return explored(&self.machine, &tally)
+        return search_all(
+            self, reduce, max_executions, max_deviations, stops_at_first, on_execution)
 
     # What can be done to a process.
 

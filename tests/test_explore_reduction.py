@@ -1,0 +1,123 @@
+"""Exhaustive search with partial-order reduction comes to what the plain one comes to."""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import Any
+
+import pytest
+from random_programs import Instruction, programs
+
+explore = pytest.importorskip("cy_kernels.explore")
+
+PLAIN_MAX = 1500  # executions that a program may have to be compared here
+COMPARED = 300
+
+Outcome = tuple[Any, ...]
+
+
+def simulation(given: list[list[Instruction]], model: str) -> Any:
+    made = explore.Simulation(len(given), model=model)
+    for index, program in enumerate(given):
+        made.set_program(index, program)
+    return made
+
+
+def outcome(ran: Any, processes: int) -> Outcome:
+    return (
+        ran.stop,
+        ran.finding is not None,  # which of several comes first depends on nothing but the order
+        *(ran.registers(index) for index in range(processes)),
+        *(ran.state(index) for index in range(processes)),
+        *(ran.memory(location) for location in range(3)),
+    )
+
+
+def explored(made: Any, processes: int, **options: Any) -> tuple[set[Outcome], Any]:
+    seen: set[Outcome] = set()
+    summary = made.explore_all(
+        stops_at_first=False,
+        on_execution=lambda ran: seen.add(outcome(ran, processes)),
+        **options,
+    )
+    return seen, summary
+
+
+def compare(given: list[list[Instruction]], model: str, **allowed: bool) -> tuple[int, int]:
+    """Executions without and with reduction; (0, 0) for a program that has too many."""
+    made = simulation(given, model)
+    if allowed:
+        made.allow(**allowed)
+        made.limit(steps=60)
+    plain, all_plain = explored(made, len(given), reduce=False, max_executions=PLAIN_MAX)
+    if not all_plain.is_complete:
+        return 0, 0
+    reduced, all_reduced = explored(made, len(given))
+    assert reduced == plain, (given, model, allowed)
+    assert all_reduced.is_complete
+    assert all_reduced.executions <= all_plain.executions
+    return all_plain.executions, all_reduced.executions + all_reduced.cut
+
+
+def compare_many(model: str, first_seed: int, count: int, naps: float, **allowed: bool) -> None:
+    compared = plain = reduced = 0
+    seed = first_seed
+    while compared < count:
+        before, after = compare(programs(seed, naps), model, **allowed)
+        compared += before > 0
+        plain += before
+        reduced += after
+        seed += 1
+        assert seed - first_seed < 10 * count
+    assert 5 * reduced < plain
+
+
+@pytest.mark.parametrize("model", explore.MODELS)
+def test_random_programs_come_to_the_same_outcomes(model: str) -> None:
+    compare_many(model, 0, COMPARED, naps=0)
+
+
+@pytest.mark.parametrize("model", explore.MODELS)
+def test_random_programs_that_sleep_come_to_the_same_outcomes(model: str) -> None:
+    compare_many(model, 10_000, 60, naps=3)
+
+
+@pytest.mark.parametrize("model", explore.MODELS)
+def test_early_timers_and_spurious_wakes_are_all_tried(model: str) -> None:
+    compare_many(model, 20_000, 60, naps=1, early_timers=True, spurious_wakes=True)
+
+
+def test_independent_processes_need_one_execution() -> None:
+    own = [[("store", index, 1, "relaxed"), ("load", 0, index, "relaxed")] for index in range(4)]
+    for model in ("sc", "ra"):
+        assert simulation(own, model).explore_all()[:2] == (1, 0)
+
+
+@pytest.mark.parametrize("writers", [2, 3, 4])
+def test_writers_of_one_location_need_an_execution_for_each_order(writers: int) -> None:
+    one = [[("store", 0, index + 1, "relaxed")] for index in range(writers)]
+    for model in ("sc", "tso", "pso"):
+        assert simulation(one, model).explore_all().executions == factorial(writers)
+
+
+def test_a_tape_of_the_reduced_search_replays() -> None:
+    for seed in range(30):
+        for model in explore.MODELS:
+            given = programs(seed)
+            made, again = simulation(given, model), simulation(given, model)
+            again.limit(stops_at_finding=False)
+            tapes: list[tuple[bytes, Outcome]] = []
+            made.explore_all(
+                stops_at_first=False,
+                max_executions=20,
+                on_execution=lambda ran, kept=tapes, given=given: kept.append(
+                    (ran.tape, outcome(ran, len(given)))
+                ),
+            )
+            for tape, came_to in tapes:
+                again.choose_by("replay", tape=tape)
+                again.begin()
+                again.start()
+                again.go()
+                assert not again.has_diverged
+                assert (again.tape, outcome(again, len(given))) == (tape, came_to)
