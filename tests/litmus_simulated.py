@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from litmus_axioms import Outcome
 from litmus_graphs import Instruction
 from litmus_notation import LOCATIONS, REGISTERS
@@ -28,9 +30,29 @@ def outcome_of(simulation: explore.Simulation, threads: int) -> Outcome:
     )
 
 
+class Simulated(NamedTuple):
+    outcomes: set[Outcome]
+    is_complete: bool  # every execution was made
+
+
+def every_outcome(threads: list[list[Instruction]], model: str, *, executions: int) -> Simulated:
+    """Of all executions, as long as they are no more than so many."""
+    simulation = machine_for(threads, model)
+    found = set()
+
+    def note(execution: explore.Simulation) -> None:
+        found.add(outcome_of(execution, len(threads)))
+
+    explored = simulation.explore_all(
+        max_executions=executions, stops_at_first=False, on_execution=note
+    )
+    return Simulated(found, explored.is_complete)
+
+
 def random_outcomes(
     threads: list[list[Instruction]], model: str, *, executions: int
 ) -> set[Outcome]:
+    """Of random executions, seeds 0 and up: the same every time."""
     simulation = machine_for(threads, model)
     found = set()
     for seed in range(executions):
