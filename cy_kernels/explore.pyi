@@ -18,6 +18,7 @@ HELD_FOR: Tuple[Optional[str], ...]
 PHASES: Tuple[str, ...]
 FIBER_KIND: str
 MACHINE_VERSION: int
+ROLES: Tuple[str, ...]
 STEPS_MAX: int
 FIRST_RECORDS: int
 FIRST_LOCATIONS: int
@@ -236,3 +237,28 @@ class Simulation:
     def resume(self, index: int) -> None: ...
     def slow(self, index: int, per_operation_ns: int) -> None: ...
     def raise_in_read(self, index: int) -> None: ...
+
+    def evidence(self) -> List[Dict[str, Any]]:
+        """What each process is at, as plain dictionaries, in order of processes.
+
+        `position`: of a ring's message (the writer's: messages sent), or in its program.
+        `progress`: messages, or the place in its program, where a loop of "jump" is one place.
+        `watches`: (offset, value now, last writer or None) of what it looks at to go on.
+        `futex`: what a sleeper sleeps on. `retries`: it looks again before it believes a wake-up.
+        `buffered`: stores (offset, value) that nobody else sees yet. `stores_ahead`: offsets that
+        the rest of a program stores to or wakes.
+        """
+
+    def values(self) -> Dict[int, int]:
+        """What memory holds: value by offset, without what is still in a buffer."""
+
+    def state_of_programs(self) -> Optional[int]:
+        """Memory, registers, positions and buffers of litmus programs as one number; two moments
+        with the same one go on alike. None where that cannot be told: rings, RA, within `put2`,
+        `get2`."""
+
+    def wake(self, index: int) -> None:
+        """A spurious wake-up: a sleeper's FUTEX_WAIT returns. ValueError: it does not sleep."""
+
+    def revive(self, index: int) -> None:
+        """Undo a death: the life goes on where it ended. ValueError: it is not dead."""

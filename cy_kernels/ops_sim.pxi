@@ -175,6 +175,7 @@ cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexc
     if ops.machine.clock_ns >= deadline_ns:
         return SLEPT_TO_DEADLINE
     ops.futex = location
+    ops.futex_seen = seen
     ops.woken_by = SLEPT
     block(ops, PARKED)
     set_timer(ops, deadline_ns)
@@ -185,6 +186,7 @@ cdef int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexc
 cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
     cdef Machine* machine = ops.machine
     cdef u32 location = location_at(machine, p)
+    cdef bint is_heard = False
     cdef int index
     arrive(ops, site)
     take_draining_turn(ops, location, True)
@@ -197,6 +199,9 @@ cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
             if machine.model == RA:
                 kernel_wakes(&machine.process[index], location)
             make_runnable(machine, &machine.process[index])
+            is_heard = True
+    if not is_heard:
+        machine.locations[location].unheard += 1
 
 
 cdef int nap(Ops* ops, int site, i64 until_ns) noexcept nogil:

@@ -151,3 +151,29 @@ def test_programs_and_rings_do_not_share_a_machine() -> None:
         made.set_program(0, [])
     with pytest.raises(IndexError):
         made.memory(0)
+
+
+def test_jump_goes_back_and_tries_again_until_another_process_lets_it_go() -> None:
+    try_again = [
+        *(("cas", 0, 0, 1, 2), ("skip_unless", 0, 0, 1), ("jump", 2)),
+        ("store", 1, 5, "relaxed"),
+    ]
+    made = simulation([try_again, [("store", 0, 1, "relaxed")]], "sc")
+    made.choose_by("round_robin")
+    made.begin()
+    made.start()
+    assert made.go() == "ended"
+    assert (made.memory(0), made.memory(1)) == (2, 5)
+
+
+def test_a_program_that_jumps_for_ever_runs_out_of_steps_exactly() -> None:
+    made = simulation([[("jump", 0)]], "tso")
+    made.limit(steps=100)
+    made.begin()
+    made.start()
+    assert (made.go(), made.steps) == ("out_of_steps", 100)
+
+
+def test_a_jump_before_the_first_instruction_is_refused() -> None:
+    with pytest.raises(ValueError, match="process 0, instruction 1: back 2: a whole number from 0"):
+        simulation([[("fence", "seq_cst"), ("jump", 2)]], "sc")

@@ -86,6 +86,9 @@ cdef void run_program(Ops* ops) noexcept nogil:
         if it.kind == DO_SKIP_UNLESS:
             if ops.registers[it.register_1] != it.value:
                 position += it.count
+        elif it.kind == DO_JUMP:  # a step: a loop of nothing else gives up its turn, too
+            yield_core(ops, LITMUS_FIRST_SITE + <int>((position - 1) % LITMUS_SITES))
+            position -= 1 + it.count
         else:
             run_instruction(ops, it, position - 1)
         ops.done += 1
@@ -109,6 +112,7 @@ INSTRUCTIONS = {
     "skip_unless": ("register", "value", "count"),
     "nap": ("ns",),
     "assert": ("register", "value"),
+    "jump": ("back",),  # so many instructions back: to try again, not to count rounds
 }
 ORDERS = {"relaxed": RELAXED, "acquire": ACQUIRE, "release": RELEASE, "acq_rel": ACQ_REL,
           "seq_cst": SEQ_CST}
@@ -129,7 +133,7 @@ NUMBERS_BELOW = {
 }
 
 
-# One field into the instruction; `left`: how many instructions follow it.
+# One field into the instruction, a number `below` that.
 cdef int set_field(Instruction* it, str field, object given, object below) except -1:
     if field in ORDERS_OF:
         if given not in ORDERS_OF[field]:
@@ -146,14 +150,15 @@ cdef int set_field(Instruction* it, str field, object given, object below) excep
         it.register_2 = given
     elif field == "desired":
         it.desired = given
-    elif field == "count":
+    elif field in ("count", "back"):
         it.count = given
     else:  # value, seen, ns
         it.value = given
     return 0
 
 
-cdef int set_instruction(Instruction* it, object given, object left) except -1:
+# `place`: how many instructions come before it, `left`: after it.
+cdef int set_instruction(Instruction* it, object given, object place, object left) except -1:
     cdef list kinds = list(INSTRUCTIONS)
     if not isinstance(given, (tuple, list)) or not given or given[0] not in kinds:
         raise ValueError(f"{given!r} begins with no instruction: {', '.join(kinds)}")
@@ -163,10 +168,11 @@ cdef int set_instruction(Instruction* it, object given, object left) except -1:
         values += ("acq_rel",)
     if len(values) != len(fields):
         raise ValueError(f"{given[0]} takes {', '.join(fields)}; given are {len(given) - 1}")
+    below = {**NUMBERS_BELOW, "count": left + 1, "back": place + 1}
     memset(it, 0, sizeof(Instruction))
     it.kind = kinds.index(given[0])
     for field, value in zip(fields, values):
-        set_field(it, field, value, left + 1 if field == "count" else NUMBERS_BELOW.get(field))
+        set_field(it, field, value, below.get(field))
     return 0
 
 
@@ -179,7 +185,7 @@ cdef int set_instructions(Ops* ops, list given) except -1:
         raise MemoryError
     for place, each in enumerate(given):
         try:
-            set_instruction(&ops.program[place], each, len(given) - place - 1)
+            set_instruction(&ops.program[place], each, place, len(given) - place - 1)
         except ValueError as error:
             raise ValueError(f"process {ops.index}, instruction {place}: {error}") from None
     ops.program_length = <u32>len(given)

@@ -94,6 +94,7 @@ cdef struct Location:
     u32 version  # changes so far
     u16 writer_site
     u16 writer
+    u32 unheard  # futex wakes that found nobody asleep
 
 cdef struct Entry:  # of a store buffer
     u64 value
@@ -178,6 +179,7 @@ cdef struct Ops:
     bint next_writes
     bint next_drains  # it first empties the store buffer
     u32 futex  # location it is parked on
+    u32 futex_seen  # what it expected there
     i64 timer_ns  # INT64_MAX: none
     u64 owner  # its owner word
     int incarnation

@@ -108,3 +108,47 @@ cdef class _Outcome:
             out.append((EVENTS[line.kind], line.process, line.site, line.offset, line.value,
                         line.order, line.choice, line.age))
         return out
+
+    # Why nothing moves, and what would let somebody go on.
+
+    def evidence(self):
+        """What each process is at, as plain dictionaries, in order of processes.
+
+        `position`: of a ring's message (the writer's: messages sent), or in its program.
+        `progress`: messages, or the place in its program, where a loop of "jump" is one place.
+        `watches`: (offset, value now, last writer or None) of what it looks at to go on.
+        `futex`: what a sleeper sleeps on. `retries`: it looks again before it believes a wake-up.
+        `buffered`: stores (offset, value) that nobody else sees yet. `stores_ahead`: offsets that
+        the rest of a program stores to or wakes.
+        """
+        cdef int index
+        return [evidence_of(&self.machine.process[index])
+                for index in range(self.machine.processes)]
+
+    def values(self):
+        """What memory holds: value by offset, without what is still in a buffer."""
+        cdef u32 i
+        return {self.machine.locations[i].offset: self.machine.locations[i].value
+                for i in range(1, self.machine.location_count)}
+
+    def state_of_programs(self):
+        """Memory, registers, positions and buffers of litmus programs as one number; two moments
+        with the same one go on alike. None where that cannot be told: rings, RA, within `put2`,
+        `get2`."""
+        return state_of_programs(&self.machine) or None
+
+    def wake(self, int index):
+        """A spurious wake-up: a sleeper's FUTEX_WAIT returns. ValueError: it does not sleep."""
+        cdef Ops* ops = self.at(index)
+        if ops.state != PARKED:
+            raise ValueError(f"process {index} does not sleep in futex_wait")
+        ops.woken_by = SLEPT
+        make_runnable(&self.machine, ops)
+
+    def revive(self, int index):
+        """Undo a death: the life goes on where it ended. ValueError: it is not dead."""
+        cdef Ops* ops = self.at(index)
+        if ops.state != DEAD:
+            raise ValueError(f"process {index} is not dead")
+        ops.woken_by = SLEPT
+        make_runnable(&self.machine, ops)

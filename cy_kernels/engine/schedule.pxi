@@ -206,6 +206,9 @@ cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
         if moves.count == 0:
             idle(machine)
             continue
+        if machine.steps >= machine.steps_max:
+            machine.stop = OUT_OF_STEPS
+            continue
         moves.extra = 0
         if machine.fires_timers or machine.wakes_spuriously:
             moves.extra = extra_moves(machine)
@@ -223,9 +226,6 @@ cdef void schedule(Machine* machine, Ops* me) noexcept nogil:
         if machine.sketch != NULL:
             note_state(machine)
         machine.clock_ns += STEP_NS
-        if machine.steps >= machine.steps_max:
-            machine.stop = OUT_OF_STEPS
-            continue
         if option >= moves.count:
             disturb(machine, option - moves.count)
         elif option >= moves.running_count:

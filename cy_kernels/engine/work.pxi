@@ -34,11 +34,12 @@ cdef enum InstructionKind:  # in the order of litmus.pxi's INSTRUCTIONS
     DO_SKIP_UNLESS
     DO_NAP
     DO_ASSERT
+    DO_JUMP
 
 cdef struct Instruction:
     u64 value  # stored, added, expected, waited for
     u64 desired
-    u32 count  # instructions to skip
+    u32 count  # instructions to skip, or to go back
     u8 kind
     u8 order
     u8 location
