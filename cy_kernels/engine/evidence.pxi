@@ -1,8 +1,5 @@
 # What a stopped execution shows of itself: for finding out why nothing moves. No steps.
 
-ROLES = ("nobody", "writer", "reader", "program")
-
-
 # Instructions that lead back run from the first to the last of them for as long as it takes: the
 # loop around `position`, with all that overlap it. False: it stands in none.
 cdef bint loop_around(Ops* ops, u32 position, u32* first, u32* last) noexcept nogil:

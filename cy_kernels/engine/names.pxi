@@ -1,6 +1,7 @@
 # What the machine's numbers are called in Python, each in the order of its enum.
 
 MODELS = ("sc", "tso", "pso", "ra")
+ROLES = ("nobody", "writer", "reader", "program")
 STATES = ("absent", "runnable", "watching", "parked", "napping", "held", "done", "dead")
 STOPS = ("running", "ended", "stuck", "reached", "in_time", "found", "out_of_steps")
 FINDINGS = ("nothing", "torn", "wrong-message", "wrong-length", "lost", "race", "mismatch")
