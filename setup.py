@@ -14,7 +14,9 @@ from setuptools.command.build_ext import build_ext
 if not sys.platform.startswith("linux"):
     sys.exit(f"spinbed runs on Linux only (futexes, /dev/shm, /proc); this is {sys.platform}.")
 
-FLAGS = ["-O2"]
+# The inliner's limit of -O3. Below it gcc shares one copy of a ring's longer functions between the
+# ways with and without a step gate (decision 10), and every op of a message looks for a gate.
+FLAGS = ["-O2", "--param=max-inline-insns-single=200"]
 DIRECTIVES = {
     "language_level": 3,
     "binding": False,  # 8-11 % per call

@@ -4,29 +4,45 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.memoryview cimport PyMemoryView_FromObject
 
-cdef class _Writer:
+cdef class _Writer(_End):
     """One open writing side. Not for use from two threads at once."""
 
-    kernels = "compiled"
-
-    cdef Face face
-    cdef readonly str wait
     cdef u64 largest
 
-    def __dealloc__(self):
-        face_close(&self.face)
-
-    cdef int poll(self, Ops* ops) noexcept nogil:
+    cdef int poll(self) noexcept nogil:
         return CLOSED
 
-    cdef int await_slot(self, Ops* ops, Waiter* w) noexcept nogil:
+    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
         return CLOSED
 
-    cdef int wait_for_slot(self, Call* call, i64 deadline_ns) except -1:
-        return CLOSED
-
-    cdef void write(self, Ops* ops, const u8* payload, u32 size) noexcept nogil:
+    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
         pass
+
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        if call.entry == ENTER_END:
+            ring_end(ops, self.face.header, self.next_position())
+        elif call.entry == ENTER_SHUTDOWN:
+            ring_shutdown(ops, self.face.header)
+
+    cdef int claim_slowly(self, i64 deadline_ns, u64 position, u32 size, u64 checksum) except -1:
+        """Poll under the guard of a gate, and wait."""
+        cdef Call call = call_of(ENTER_POLL)
+        call.reason = NOT_READY
+        try:
+            if not goes_straight(&self.face):
+                begin_message()
+                enter(self, &call)
+            if call.reason == NOT_READY:
+                return self.wait_for_slot(deadline_ns)
+        except BaseException:  # a signal handler or the gate raised: nothing was claimed
+            note(&self.face, FAIL_TYPE, SEND_FUNCTION, ERROR_OUTCOME, position, size, checksum)
+            raise
+        return call.reason
+
+    cdef bint is_raised_in_write(self, const u8* payload, u32 size) noexcept:
+        cdef Call call = call_of(ENTER_WRITE)
+        call.payload, call.size = payload, size
+        return is_raised_in(self, &call)
 
     cdef u64 next_position(self) noexcept nogil:
         return 0
@@ -37,7 +53,6 @@ cdef class _Writer:
     def send(self, payload, i64 deadline_ns=-1):
         """Send one message; its position. See the stub for what it raises."""
         cdef Py_buffer view
-        cdef Call call
         cdef u64 position, checksum = 0
         cdef u32 size
         cdef int reason
@@ -56,22 +71,16 @@ cdef class _Writer:
             if self.face.recorder != NULL:
                 checksum = checksum_bytes(<const u8*>view.buf, size)
                 note(&self.face, INVOKE_TYPE, SEND_FUNCTION, NO_OUTCOME, position, size, checksum)
-            begin_call(&call, <void*>self)
-            try:
-                enter(&self.face, poll_slot, &call)
-                reason = call.reason
-                if reason == NOT_READY:
-                    reason = self.wait_for_slot(&call, deadline_ns)
-            except BaseException:  # a signal handler or the gate raised: nothing was claimed
-                note(&self.face, FAIL_TYPE, SEND_FUNCTION, ERROR_OUTCOME, position, size, checksum)
-                raise
+            reason = self.poll() if goes_straight(&self.face) else NOT_READY
+            if reason == NOT_READY:
+                reason = self.claim_slowly(deadline_ns, position, size, checksum)
             if reason != READY:
                 note(&self.face, FAIL_TYPE, SEND_FUNCTION, outcome_of(reason), position, size,
                      checksum)
                 raise error_of(reason, position, self.waiting_for())
-            call.payload = <const u8*>view.buf
-            call.size = size
-            if is_raised_in(&self.face, write_slot, &call):
+            if goes_straight(&self.face):
+                self.write(<const u8*>view.buf, size)
+            elif self.is_raised_in_write(<const u8*>view.buf, size):
                 note(&self.face, self.raised_type(position), SEND_FUNCTION, ERROR_OUTCOME, position,
                      size, checksum)
                 raise gate_raised()
@@ -89,34 +98,23 @@ cdef class _Writer:
 
     def end(self):
         """No more messages: readers drain what there is, then raise RingEnded."""
-        cdef Call call
         face_enter(&self.face)
-        begin_call(&call, <void*>self)
         try:
-            enter(&self.face, end_ring, &call)
+            enter_as_message(self, ENTER_END)
         finally:
             self.face.is_busy = False
 
     def shutdown(self):
         """Wake everybody on both sides: every pending and later operation raises RingClosed."""
-        cdef Call call
         if not self.face.is_open:
             raise ValueError("operation on a closed end")
-        begin_message()
-        begin_call(&call, <void*>self)
-        enter(&self.face, shut_writer, &call)
-
-    cdef void detach(self, Ops* ops) noexcept nogil:
-        pass
+        enter_as_message(self, ENTER_SHUTDOWN)
 
     def close(self):
         """Give up the writer's place and let go of the region. A second call is a no-op."""
-        cdef Call call
         face_leave(&self.face)
         if self.face.is_open:
-            begin_message()
-            begin_call(&call, <void*>self)
-            enter(&self.face, detach_writer, &call)
+            enter_as_message(self, ENTER_DETACH)
         face_close(&self.face)
 
     def abandon(self):
@@ -142,39 +140,31 @@ cdef class _Writer:
         return self.face.shape.readers if self.face.is_open else None
 
 
-cdef class _Reader:
+cdef class _Reader(_End):
     """One open reading side. Not for use from two threads at once."""
 
-    kernels = "compiled"
-
-    cdef Face face
-    cdef readonly str wait
     cdef readonly int rank
 
-    def __dealloc__(self):
-        face_close(&self.face)
-
-    cdef int poll(self, Ops* ops) noexcept nogil:
-        return CLOSED
-
-    cdef int await_message(self, Ops* ops, Waiter* w) noexcept nogil:
+    cdef int poll(self, u32* size) noexcept nogil:
+        """With READY, `size` is the message's."""
         return CLOSED
 
     cdef u64* heartbeat(self) noexcept:
         """Where the time of this end's last look at the clock goes, if anywhere."""
         return NULL
 
-    cdef u32 message_size(self, Ops* ops) noexcept nogil:
-        return 0
-
     cdef const u8* message(self) noexcept:
         return NULL
 
-    cdef void read(self, Ops* ops, u8* to, u32 size) noexcept nogil:
+    cdef void read(self, u8* to, u32 size) noexcept nogil:
         pass
 
-    cdef void release(self, Ops* ops) noexcept nogil:
+    cdef void release(self) noexcept nogil:
         pass
+
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        if call.entry == ENTER_SHUTDOWN:
+            ring_shutdown(ops, self.face.header)
 
     cdef void step_over(self) noexcept nogil:
         """Go on to the next message and leave this one's slot unreleased: a mutant's way."""
@@ -182,41 +172,58 @@ cdef class _Reader:
     cdef u64 next_position(self) noexcept nogil:
         return 0
 
-    cdef int begin(self, Call* call, i64 deadline_ns) except -1:
-        """Wait until the next message is ours to read; its size is in `call`. Raises what ends the
-        wait instead."""
+    cdef int begin(self, u32* size, i64 deadline_ns) except -1:
+        """Wait until the next message is ours to read, and tell its size. Raises what ends the wait
+        instead."""
         cdef u64 position = self.next_position()
         cdef int reason
         note(&self.face, INVOKE_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, position, 0, 0)
-        begin_call(call, <void*>self)
-        try:
-            enter(&self.face, poll_message, call)
-            reason = call.reason
-            if reason == NOT_READY:
-                reason = self.wait_for_message(call, deadline_ns)
-            if reason == READY:
-                enter(&self.face, size_message, call)
-        except BaseException:  # a signal handler or the gate raised: nothing was read
-            note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, ERROR_OUTCOME, position, 0, 0)
-            raise
+        reason = self.poll(size) if goes_straight(&self.face) else NOT_READY
+        if reason == NOT_READY:
+            reason = self.begin_slowly(size, deadline_ns, position)
         if reason != READY:
             note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, outcome_of(reason), position, 0, 0)
             raise error_of(reason, position, "the writer")
         return 0
 
-    cdef int wait_for_message(self, Call* call, i64 deadline_ns) except -1:
+    cdef int begin_slowly(self, u32* size, i64 deadline_ns, u64 position) except -1:
+        """Poll under the guard of a gate, and wait."""
+        cdef Call call = call_of(ENTER_POLL)
         cdef Waiter w
-        start_waiter(&self.face, &w, &self.face.header.data_event, &self.face.header.data_parked,
-                     self.heartbeat(), deadline_ns)
-        call.waiter = &w
-        return wait(&self.face, await_message, call)
+        call.reason = NOT_READY
+        try:
+            if not goes_straight(&self.face):
+                begin_message()
+                enter(self, &call)
+            if call.reason == NOT_READY:
+                start_waiter(&self.face, &w, &self.face.header.data_event,
+                             &self.face.header.data_parked, self.heartbeat(), deadline_ns)
+                call.entry, call.waiter = ENTER_AWAIT, &w
+                wait(self, &call)
+        except BaseException:  # a signal handler or the gate raised: nothing was read
+            note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, ERROR_OUTCOME, position, 0, 0)
+            raise
+        size[0] = call.size
+        return call.reason
 
-    cdef int finish(self, Call* call) except -1:
+    cdef bint is_raised_in_read(self, u8* to, u32 size) noexcept:
+        cdef Call call = call_of(ENTER_READ)
+        call.to, call.size = to, size
+        return is_raised_in(self, &call)
+
+    cdef int finish(self) except -1:
         """Release the slot of a message that is recorded already, so that a death in between
         repeats it. So does the gate where it raises before the release: then the record is wrong,
         and there is somebody to correct it."""
+        if goes_straight(&self.face):
+            self.release()
+            return 0
+        return self.finish_guarded()
+
+    cdef int finish_guarded(self) except -1:
+        cdef Call call = call_of(ENTER_RELEASE)
         cdef u64 position = self.next_position()
-        if is_raised_in(&self.face, release_message, call):
+        if is_raised_in(self, &call):
             if self.next_position() == position:
                 correct(&self.face, FAIL_TYPE, ERROR_OUTCOME)
             raise gate_raised()
@@ -224,21 +231,24 @@ cdef class _Reader:
 
     def receive(self, i64 deadline_ns=-1):
         """The next message, copied out. Raises RingTimeout, RingEnded, RingClosed, RingEvicted."""
-        cdef Call call
         cdef bytes out
+        cdef u8* to
+        cdef u32 size
         face_enter(&self.face)
         try:
-            self.begin(&call, deadline_ns)
-            out = PyBytes_FromStringAndSize(NULL, call.size)
-            call.to = <u8*>PyBytes_AS_STRING(out)
-            if is_raised_in(&self.face, read_message, &call):
+            self.begin(&size, deadline_ns)
+            out = PyBytes_FromStringAndSize(NULL, size)
+            to = <u8*>PyBytes_AS_STRING(out)
+            if goes_straight(&self.face):
+                self.read(to, size)
+            elif self.is_raised_in_read(to, size):
                 note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, ERROR_OUTCOME, self.next_position(),
                      0, 0)
                 raise gate_raised()
             if self.face.recorder != NULL:
                 note(&self.face, OK_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, self.next_position(),
-                     call.size, checksum_bytes(call.to, call.size))
-            self.finish(&call)
+                     size, checksum_bytes(to, size))
+            self.finish()
             return out
         finally:
             self.face.is_busy = False
@@ -249,24 +259,15 @@ cdef class _Reader:
 
     def shutdown(self):
         """Wake everybody on both sides: every pending and later operation raises RingClosed."""
-        cdef Call call
         if not self.face.is_open:
             raise ValueError("operation on a closed end")
-        begin_message()
-        begin_call(&call, <void*>self)
-        enter(&self.face, shut_reader, &call)
-
-    cdef void detach(self, Ops* ops) noexcept nogil:
-        pass
+        enter_as_message(self, ENTER_SHUTDOWN)
 
     def close(self):
         """Leave: the writer no longer waits for us. A second call is a no-op."""
-        cdef Call call
         face_leave(&self.face)
         if self.face.is_open:
-            begin_message()
-            begin_call(&call, <void*>self)
-            enter(&self.face, detach_reader, &call)
+            enter_as_message(self, ENTER_DETACH)
         face_close(&self.face)
 
     def abandon(self):
@@ -331,13 +332,11 @@ cdef class _HeldSlot:
 
     def __enter__(self):
         cdef _Reader reader = self.reader
-        cdef Call call
         if reader is None:
             raise RingError("no reader to receive with")
         face_enter(&reader.face)
         try:
-            reader.begin(&call, self.deadline_ns)
-            self.size = call.size
+            reader.begin(&self.size, self.deadline_ns)
             self.view = held_message(reader, self.size)
         except BaseException:
             reader.face.is_busy = False
@@ -347,7 +346,6 @@ cdef class _HeldSlot:
 
     def __exit__(self, kind, error, traceback):
         cdef _Reader reader = self.reader
-        cdef Call call
         cdef u64 checksum = 0
         view, self.view = self.view, None
         if view is None:
@@ -367,12 +365,11 @@ cdef class _HeldSlot:
         else:
             note(&reader.face, FAIL_TYPE, RECEIVE_FUNCTION, RAISED_OUTCOME, reader.next_position(),
                  self.size, checksum)
-        begin_call(&call, <void*>reader)
         try:
             if kind is not None and mutant_of(&reader.face.ops) == NO_RELEASE_ON_RAISE:
                 reader.step_over()
             else:
-                reader.finish(&call)
+                reader.finish()
         finally:
             reader.face.holds_slot = False
             reader.face.is_busy = False

@@ -47,28 +47,13 @@ cdef bint is_dead(RegionHeader* header, u64 owner):
     return header.pid_namespace == pid_namespace() and is_proven_dead(owner)
 
 
-cdef void claim_writer(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = cursor_claim_writer(
-        ops, &(<CursorWriter>(<Call*>call).end).ring, (<Call*>call).owner)
-
-
-cdef void claim_reader(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = cursor_claim_reader(
-        ops, &(<CursorReader>(<Call*>call).end).ring, (<Call*>call).owner)
-
-
-cdef void evict_reader(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = cursor_evict(
-        ops, &(<CursorWriter>(<Call*>call).end).ring, (<Call*>call).rank, (<Call*>call).owner)
-
-
 cdef class CursorWriter(_Writer):
     cdef CursorRing ring
     cdef bint evicts
 
     def __init__(self, buffer, *, slots, slot_bytes, readers, str wait="park", recorder=None,
                  evict_dead=False):
-        cdef Call call
+        cdef Call call = call_of(ENTER_CLAIM)
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
@@ -77,12 +62,11 @@ cdef class CursorWriter(_Writer):
         self.largest = self.ring.slot_bytes
         previous = self.ring.header.writer_owner
         begin_message()
-        begin_call(&call, <void*>self)
         try:
             if previous != 0 and not is_dead(self.ring.header, previous):
                 raise busy_error("the writer's place", previous)
             call.owner = previous
-            enter(&self.face, claim_writer, &call)
+            enter(self, &call)
             if not call.reason:
                 raise busy_error("the writer's place", self.ring.header.writer_owner)
         except BaseException:
@@ -90,13 +74,30 @@ cdef class CursorWriter(_Writer):
             raise
         self.face.is_busy = False
 
-    cdef int poll(self, Ops* ops) noexcept nogil:
-        return cursor_poll_writable(ops, &self.ring)
+    cdef int poll(self) noexcept nogil:
+        return cursor_poll_writable(NULL, &self.ring)
 
-    cdef int await_slot(self, Ops* ops, Waiter* w) noexcept nogil:
-        return cursor_await_writable(ops, &self.ring, w)
+    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
+        cursor_write(NULL, &self.ring, payload, size)
 
-    cdef int wait_for_slot(self, Call* call, i64 deadline_ns) except -1:
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        if call.entry == ENTER_POLL:
+            call.reason = cursor_poll_writable(ops, &self.ring)
+        elif call.entry == ENTER_AWAIT:
+            call.reason = cursor_await_writable(ops, &self.ring, call.waiter)
+        elif call.entry == ENTER_WRITE:
+            cursor_write(ops, &self.ring, call.payload, call.size)
+        elif call.entry == ENTER_CLAIM:
+            call.reason = cursor_claim_writer(ops, &self.ring, call.owner)
+        elif call.entry == ENTER_EVICT:
+            call.reason = cursor_evict(ops, &self.ring, call.rank, call.owner)
+        elif call.entry == ENTER_DETACH:
+            cursor_detach_writer(ops, &self.ring)
+        else:
+            _Writer.act(self, ops, call)
+
+    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
+        cdef Call call = call_of(ENTER_AWAIT)
         cdef Waiter w
         cdef int reason
         cdef i64 last_ns
@@ -107,7 +108,7 @@ cdef class CursorWriter(_Writer):
         while True:
             if self.evicts:
                 w.deadline_ns = min(last_ns, clock_ns() + EVICT_CHECK_NS)
-            reason = wait(&self.face, await_slot, call)
+            reason = wait(self, &call)
             if reason != TIMED_OUT or not self.evicts:
                 return reason
             if not self.evict_dead_readers() and clock_ns() >= last_ns:
@@ -116,29 +117,22 @@ cdef class CursorWriter(_Writer):
 
     cdef int evict_dead_readers(self) except -1:
         """How many were given up."""
-        cdef Call call
+        cdef Call call = call_of(ENTER_EVICT)
         cdef int evicted = 0
         cdef u32 rank
         cdef u64 owner
-        begin_call(&call, <void*>self)
         for rank in range(self.ring.readers):
             owner = self.ring.lines[rank].owner
             if owner in (0, OWNER_DETACHED, OWNER_EVICTED):
                 continue
             if is_dead(self.ring.header, owner):
                 call.rank, call.owner = rank, owner
-                enter(&self.face, evict_reader, &call)
+                enter(self, &call)
                 evicted += call.reason
         return evicted
 
-    cdef void write(self, Ops* ops, const u8* payload, u32 size) noexcept nogil:
-        cursor_write(ops, &self.ring, payload, size)
-
     cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
-
-    cdef void detach(self, Ops* ops) noexcept nogil:
-        cursor_detach_writer(ops, &self.ring)
 
     cdef str waiting_for(self):
         cdef u32 rank
@@ -163,7 +157,7 @@ cdef class CursorReader(_Reader):
     cdef CursorRing ring
 
     def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park", recorder=None):
-        cdef Call call
+        cdef Call call = call_of(ENTER_CLAIM)
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         rank = checked_rank(rank, geometry)
@@ -173,7 +167,6 @@ cdef class CursorReader(_Reader):
         self.ring.rank = rank
         previous = self.ring.lines[rank].owner
         begin_message()
-        begin_call(&call, <void*>self)
         try:
             if previous == OWNER_EVICTED or previous == OWNER_DETACHED:
                 how = "was given up by the writer" if previous == OWNER_EVICTED else "left"
@@ -181,7 +174,7 @@ cdef class CursorReader(_Reader):
             if previous != 0 and not is_dead(self.ring.header, previous):
                 raise busy_error(f"rank {rank}", previous)
             call.owner = previous
-            enter(&self.face, claim_reader, &call)
+            enter(self, &call)
             if not call.reason:
                 raise busy_error(f"rank {rank}", self.ring.lines[rank].owner)
         except BaseException:
@@ -189,32 +182,44 @@ cdef class CursorReader(_Reader):
             raise
         self.face.is_busy = False
 
-    cdef int poll(self, Ops* ops) noexcept nogil:
-        return cursor_poll_readable(ops, &self.ring)
+    cdef int poll(self, u32* size) noexcept nogil:
+        cdef int reason = cursor_poll_readable(NULL, &self.ring)
+        if reason == READY:
+            size[0] = cursor_read_length(NULL, &self.ring)
+        return reason
 
-    cdef int await_message(self, Ops* ops, Waiter* w) noexcept nogil:
-        return cursor_await_readable(ops, &self.ring, w)
+    cdef void read(self, u8* to, u32 size) noexcept nogil:
+        cursor_read(NULL, &self.ring, to, size)
+
+    cdef void release(self) noexcept nogil:
+        cursor_release(NULL, &self.ring)
+
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        if call.entry == ENTER_POLL:
+            call.reason = cursor_poll_readable(ops, &self.ring)
+        elif call.entry == ENTER_AWAIT:
+            call.reason = cursor_await_readable(ops, &self.ring, call.waiter)
+        elif call.entry == ENTER_READ:
+            cursor_read(ops, &self.ring, call.to, call.size)
+        elif call.entry == ENTER_RELEASE:
+            cursor_release(ops, &self.ring)
+        elif call.entry == ENTER_CLAIM:
+            call.reason = cursor_claim_reader(ops, &self.ring, call.owner)
+        elif call.entry == ENTER_DETACH:
+            cursor_detach_reader(ops, &self.ring)
+        else:
+            _Reader.act(self, ops, call)
+        if call.entry in (ENTER_POLL, ENTER_AWAIT) and call.reason == READY:
+            call.size = cursor_read_length(ops, &self.ring)
 
     cdef u64* heartbeat(self) noexcept:
         return &self.ring.lines[self.rank].heartbeat_ns
 
-    cdef u32 message_size(self, Ops* ops) noexcept nogil:
-        return cursor_read_length(ops, &self.ring)
-
     cdef const u8* message(self) noexcept:
         return cursor_payload(&self.ring)
 
-    cdef void read(self, Ops* ops, u8* to, u32 size) noexcept nogil:
-        cursor_read(ops, &self.ring, to, size)
-
-    cdef void release(self, Ops* ops) noexcept nogil:
-        cursor_release(ops, &self.ring)
-
     cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
-
-    cdef void detach(self, Ops* ops) noexcept nogil:
-        cursor_detach_reader(ops, &self.ring)
 
 
 def cursor_describe(buffer):

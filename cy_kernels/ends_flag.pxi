@@ -49,21 +49,29 @@ cdef class FlagWriter(_Writer):
         self.largest = self.ring.chunk_bytes - FLAG_MESSAGE_HEADER
         self.face.is_busy = False
 
-    cdef int poll(self, Ops* ops) noexcept nogil:
-        return flag_poll_writable(ops, &self.ring)
+    cdef int poll(self) noexcept nogil:
+        return flag_poll_writable(NULL, &self.ring)
 
-    cdef int await_slot(self, Ops* ops, Waiter* w) noexcept nogil:
-        return flag_await_writable(ops, &self.ring, w)
+    cdef void write(self, const u8* payload, u32 size) noexcept nogil:
+        flag_write(NULL, &self.ring, payload, size)
 
-    cdef int wait_for_slot(self, Call* call, i64 deadline_ns) except -1:
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        if call.entry == ENTER_POLL:
+            call.reason = flag_poll_writable(ops, &self.ring)
+        elif call.entry == ENTER_AWAIT:
+            call.reason = flag_await_writable(ops, &self.ring, call.waiter)
+        elif call.entry == ENTER_WRITE:
+            flag_write(ops, &self.ring, call.payload, call.size)
+        else:
+            _Writer.act(self, ops, call)
+
+    cdef int wait_for_slot(self, i64 deadline_ns) except -1:
+        cdef Call call = call_of(ENTER_AWAIT)
         cdef Waiter w
         start_waiter(&self.face, &w, &self.face.header.space_event, &self.face.header.space_parked,
                      NULL, deadline_ns)
         call.waiter = &w
-        return wait(&self.face, await_slot, call)
-
-    cdef void write(self, Ops* ops, const u8* payload, u32 size) noexcept nogil:
-        flag_write(ops, &self.ring, payload, size)
+        return wait(self, &call)
 
     cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
@@ -87,27 +95,37 @@ cdef class FlagReader(_Reader):
         self.ring.rank = rank
         self.face.is_busy = False
 
-    cdef int poll(self, Ops* ops) noexcept nogil:
-        return flag_poll_readable(ops, &self.ring)
+    cdef int poll(self, u32* size) noexcept nogil:
+        cdef int reason = flag_poll_readable(NULL, &self.ring)
+        if reason == READY:
+            size[0] = flag_read_length(NULL, &self.ring)
+        return reason
 
-    cdef int await_message(self, Ops* ops, Waiter* w) noexcept nogil:
-        return flag_await_readable(ops, &self.ring, w)
+    cdef void read(self, u8* to, u32 size) noexcept nogil:
+        flag_read(NULL, &self.ring, to, size)
 
-    cdef u32 message_size(self, Ops* ops) noexcept nogil:
-        return flag_read_length(ops, &self.ring)
+    cdef void release(self) noexcept nogil:
+        flag_release(NULL, &self.ring)
+
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        if call.entry == ENTER_POLL:
+            call.reason = flag_poll_readable(ops, &self.ring)
+        elif call.entry == ENTER_AWAIT:
+            call.reason = flag_await_readable(ops, &self.ring, call.waiter)
+        elif call.entry == ENTER_READ and mutant_of(ops) == RELEASE_BEFORE_READ:
+            flag_read_after_release(ops, &self.ring, call.to, call.size)
+        elif call.entry == ENTER_READ:
+            flag_read(ops, &self.ring, call.to, call.size)
+        elif call.entry == ENTER_RELEASE:
+            if mutant_of(ops) != RELEASE_BEFORE_READ:
+                flag_release(ops, &self.ring)
+        else:
+            _Reader.act(self, ops, call)
+        if call.entry in (ENTER_POLL, ENTER_AWAIT) and call.reason == READY:
+            call.size = flag_read_length(ops, &self.ring)
 
     cdef const u8* message(self) noexcept:
         return flag_chunk(&self.ring) + FLAG_MESSAGE_HEADER
-
-    cdef void read(self, Ops* ops, u8* to, u32 size) noexcept nogil:
-        if mutant_of(ops) == RELEASE_BEFORE_READ:
-            flag_read_after_release(ops, &self.ring, to, size)
-        else:
-            flag_read(ops, &self.ring, to, size)
-
-    cdef void release(self, Ops* ops) noexcept nogil:
-        if mutant_of(ops) != RELEASE_BEFORE_READ:
-            flag_release(ops, &self.ring)
 
     cdef void step_over(self) noexcept nogil:
         flag_step(&self.ring)

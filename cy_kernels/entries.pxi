@@ -1,44 +1,90 @@
 # Entering the protocol: straight, or under a guard where a step gate is installed.
 #
-# Each entry is one function that is handed its ops: NULL straight, else those of the guard, past
-# which a gate that raises leaves. Who enters holds the GIL, or has let go of it around the guard.
+# What a message needs when nothing holds it up (poll, write, read, release) each end has as methods
+# of their own, compiled with the constant NULL for their ops: no gate is left in there. Who calls
+# one looks before whether that may be (goes_straight). Everything else, and the same under a guard,
+# is one call of `act`: a gate that raises leaves it past the guard. Who enters holds the GIL, or
+# has let go of it around the guard.
+
+cdef enum Entry:
+    ENTER_POLL  # a reader's poll or wait that ends with READY tells the message's size, too
+    ENTER_AWAIT
+    ENTER_WRITE
+    ENTER_READ
+    ENTER_RELEASE
+    ENTER_CLAIM
+    ENTER_EVICT
+    ENTER_END
+    ENTER_SHUTDOWN
+    ENTER_DETACH
 
 cdef struct Call:
-    void* end  # borrowed: who enters holds it
+    Entry entry
+    int reason  # what a poll or a wait ended with; of a claim or an eviction, whether it was made
     Waiter* waiter
     const u8* payload
     u8* to
     u64 owner  # whose place is claimed
     u32 size
     u32 rank
-    int reason  # what a poll or a wait ended with; of a claim or an eviction, whether it was made
-
-ctypedef void (*Entry)(void* call, Ops* ops) noexcept nogil
 
 
-cdef inline void begin_call(Call* call, void* end) noexcept nogil:
-    memset(call, 0, sizeof(Call))
-    call.end = end
+cdef class _End:
+    """One open side of a ring."""
+
+    kernels = "compiled"
+
+    cdef Face face
+    cdef readonly str wait
+
+    def __dealloc__(self):
+        face_close(&self.face)
+
+    cdef void act(self, Ops* ops, Call* call) noexcept nogil:
+        pass
 
 
-cdef inline bint is_raised_in(Face* face, Entry entry, Call* call) noexcept nogil:
+cdef extern from *:
+    """
+    #define sb_goes_straight(face) \\
+        __builtin_expect(sb_installed_gate() == NULL && mutant_of(&(face)->ops) == 0, 1)
+    """
+    bint goes_straight "sb_goes_straight"(Face* face) noexcept nogil
+
+
+cdef inline Call call_of(Entry entry) noexcept nogil:
+    cdef Call call
+    memset(&call, 0, sizeof(Call))
+    call.entry = entry
+    return call
+
+
+cdef void act_in_guard(void* end, Ops* ops, void* call) noexcept nogil:
+    (<_End>end).act(ops, <Call*>call)
+
+
+cdef bint is_raised_in(_End end, Call* call) noexcept nogil:
     """True: the gate raised, and gate_raised() says where."""
-    cdef Call guarded
     cdef bint is_raised
-    if installed_gate() == NULL and mutant_of(&face.ops) == NO_MUTANT:
-        entry(call, NULL)
+    if goes_straight(&end.face):
+        end.act(NULL, call)
         return False
-    guarded = call[0]  # a copy, so that without a gate a call can live in registers
-    is_raised = gate_guard(entry, &guarded, face.ops.mutant)
-    call[0] = guarded
-    face.owes_wake |= is_raised
+    is_raised = gate_guard(act_in_guard, <void*>end, call, end.face.ops.mutant)
+    end.face.owes_wake |= is_raised
     return is_raised
 
 
-cdef inline int enter(Face* face, Entry entry, Call* call) except -1:
-    if is_raised_in(face, entry, call):
+cdef int enter(_End end, Call* call) except -1:
+    if is_raised_in(end, call):
         raise gate_raised()
     return 0
+
+
+cdef int enter_as_message(_End end, Entry entry) except -1:
+    """Enter for something that counts the occurrences of its steps by itself."""
+    cdef Call call = call_of(entry)
+    begin_message()
+    return enter(end, &call)
 
 
 cdef object gate_raised():
@@ -49,12 +95,12 @@ cdef object gate_raised():
 _STEP_NAMES = dict(STEPS)
 
 
-cdef int wait(Face* face, Entry entry, Call* call) except -1:
+cdef int wait(_End end, Call* call) except -1:
     """Wait, with looks at Python's signals in between, and say how it ended."""
     cdef bint is_raised
     while True:
         with nogil:
-            is_raised = is_raised_in(face, entry, call)
+            is_raised = is_raised_in(end, call)
         if is_raised:
             raise gate_raised()
         if call.reason != INTERRUPTED:
@@ -62,56 +108,3 @@ cdef int wait(Face* face, Entry entry, Call* call) except -1:
             return call.reason
         PyErr_CheckSignals()
         mark_repeats(True)
-
-
-cdef void poll_slot(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = (<_Writer>(<Call*>call).end).poll(ops)
-
-
-cdef void await_slot(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = (<_Writer>(<Call*>call).end).await_slot(ops, (<Call*>call).waiter)
-
-
-cdef void write_slot(void* call, Ops* ops) noexcept nogil:
-    (<_Writer>(<Call*>call).end).write(ops, (<Call*>call).payload, (<Call*>call).size)
-
-
-cdef void end_ring(void* call, Ops* ops) noexcept nogil:
-    ring_end(ops, (<_Writer>(<Call*>call).end).face.header,
-             (<_Writer>(<Call*>call).end).next_position())
-
-
-cdef void shut_writer(void* call, Ops* ops) noexcept nogil:
-    ring_shutdown(ops, (<_Writer>(<Call*>call).end).face.header)
-
-
-cdef void detach_writer(void* call, Ops* ops) noexcept nogil:
-    (<_Writer>(<Call*>call).end).detach(ops)
-
-
-cdef void poll_message(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = (<_Reader>(<Call*>call).end).poll(ops)
-
-
-cdef void await_message(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).reason = (<_Reader>(<Call*>call).end).await_message(ops, (<Call*>call).waiter)
-
-
-cdef void size_message(void* call, Ops* ops) noexcept nogil:
-    (<Call*>call).size = (<_Reader>(<Call*>call).end).message_size(ops)
-
-
-cdef void read_message(void* call, Ops* ops) noexcept nogil:
-    (<_Reader>(<Call*>call).end).read(ops, (<Call*>call).to, (<Call*>call).size)
-
-
-cdef void release_message(void* call, Ops* ops) noexcept nogil:
-    (<_Reader>(<Call*>call).end).release(ops)
-
-
-cdef void shut_reader(void* call, Ops* ops) noexcept nogil:
-    ring_shutdown(ops, (<_Reader>(<Call*>call).end).face.header)
-
-
-cdef void detach_reader(void* call, Ops* ops) noexcept nogil:
-    (<_Reader>(<Call*>call).end).detach(ops)

@@ -121,17 +121,21 @@ cdef int face_leave(Face* face) except -1:
     return 0
 
 
-cdef int face_enter(Face* face) except -1:
+cdef inline int face_enter(Face* face) except -1:
+    if (not face.is_open) | face.is_busy | (HAS_GATE and face.owes_wake):
+        face_enter_slowly(face)
+    face.is_busy = True
+    return 0
+
+
+cdef int face_enter_slowly(Face* face) except -1:
     if not face.is_open:
         raise ValueError("operation on a closed end")
     if face.is_busy:
         raise RingError("an end serves one operation at a time: it is in use, or a slot is held")
-    face.is_busy = True
-    if face.owes_wake:
-        face.owes_wake = False
-        wake_readers(NULL, face.header)
-        wake_writer(NULL, face.header)
-    begin_message()
+    face.owes_wake = False
+    wake_readers(NULL, face.header)
+    wake_writer(NULL, face.header)
     return 0
 
 

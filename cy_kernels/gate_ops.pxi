@@ -2,9 +2,9 @@
 # raise, or wait for a token, at a named site and its nth occurrence within one message.
 #
 # One control block serves all kernels of a process; it lies in memory that others map too, so that
-# what happened can be read after a death. Who enters the protocol looks once whether a gate is
-# installed (entries.pxi), and with none goes in with NULL for its ops: then all of this is one test
-# of a register before each op. The action is taken *before* the op of the site, so a process that
+# what happened can be read after a death. Who enters the protocol looks whether a gate is installed
+# (entries.pxi); with none it takes the protocol compiled with the constant NULL for its ops, in
+# which nothing of this is left. The action is taken *before* the op of the site, so a process that
 # dies or raises there has done everything up to that op and nothing of it.
 
 from cy_kernels.layout cimport Gate
@@ -24,10 +24,11 @@ cdef extern from *:
     static sb_gate *sb_process_gate;
 
     #ifdef SPINBED_NO_GATE
-    #define sb_installed_gate() ((sb_gate *)NULL)
+    #define SB_HAS_GATE 0
     #else
-    #define sb_installed_gate() sb_process_gate
+    #define SB_HAS_GATE 1
     #endif
+    #define sb_installed_gate() (SB_HAS_GATE ? sb_process_gate : NULL)
 
     static inline long sb_gate_futex(uint32_t *word, int operation, uint32_t value) {
         return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
@@ -61,21 +62,17 @@ cdef extern from *:
     static inline __attribute__((always_inline, unused)) void sb_at(sb_ops *ops, uint32_t site) {
         if (__builtin_expect(ops != NULL, 0)) sb_gate_pass(ops, site);
     }
-    #ifdef SPINBED_NO_GATE
-    #define SB_AT(ops, site) ((void)0)
-    #else
-    #define SB_AT(ops, site) sb_at((ops), (uint32_t)(site))
-    #endif
+    #define SB_AT(ops, site) (SB_HAS_GATE ? sb_at((ops), (uint32_t)(site)) : (void)0)
 
     /* Another frame than that of who enters, so that none of its variables are in doubt after a
        jump; and everything between here and the gate holds no reference, no lock and no buffer.
        True: left by a raise. */
     static __attribute__((noinline, cold, unused)) int sb_gate_guard(
-            void (*entry)(void *, sb_ops *), void *call, int mutant) {
+            void (*act)(void *, sb_ops *, void *), void *end, void *call, int mutant) {
         jmp_buf here;
         sb_ops ops = {.mutant = mutant, .raise_to = &here};
         if (_setjmp(here) != 0) return 1;
-        entry(call, &ops);
+        act(end, &ops, call);
         return 0;
     }
 
@@ -91,9 +88,11 @@ cdef extern from *:
     """
     ctypedef struct Ops "sb_ops":
         int mutant
+    const bint HAS_GATE "SB_HAS_GATE"
     Gate* process_gate "sb_process_gate"
     Gate* installed_gate "sb_installed_gate"() noexcept nogil
     bint gate_guard "sb_gate_guard"(
-        void (*entry)(void*, Ops*) noexcept nogil, void* call, int mutant) noexcept nogil
+        void (*act)(void*, Ops*, void*) noexcept nogil, void* end, void* call, int mutant
+    ) noexcept nogil
     void begin_message "sb_gate_begin"() noexcept nogil
     void mark_repeats "sb_gate_repeats"(bint is_repeated) noexcept nogil
