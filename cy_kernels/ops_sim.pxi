@@ -219,6 +219,10 @@ cdef void sleep_until(Ops* ops, i64 until_ns) noexcept nogil:
     schedule(ops.machine, ops)
 
 
+cdef enum:
+    ROUNDS_TO_CLOCK = 63  # after so many each strategy's next round looks at the clock, or naps
+
+
 # How many polls a strategy spends before it sleeps: few, as each costs an execution its steps.
 cdef inline u32 patience_of(Ops* ops, u32 polls) noexcept nogil:
     return min(polls, <u32>ops.machine.patience)
@@ -235,7 +239,7 @@ cdef void poll_again(Ops* ops, Waiter* w) noexcept nogil:
     ops.is_repeat = True
     if repeats:
         if watch(ops, w.deadline_ns):
-            w.rounds = ~<u32>0  # the clock is looked at in the round that follows
+            w.rounds = ROUNDS_TO_CLOCK
     ops.is_idle = True
     ops.read_count = 0
 

@@ -24,6 +24,7 @@ from sim.live.supervisor import Supervisor
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
 NEED_KERNELS = [
     "test_explore_coverage.py",
+    "test_explore_deadlines.py",
     "test_explore_exhaustive.py",
     "test_explore_programs.py",
     "test_explore_views.py",
