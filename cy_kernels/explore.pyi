@@ -156,7 +156,8 @@ class Simulation:
         `reduce`: one for all that differ only in the order of independent steps. `max_deviations`:
         those with at most so many nonzero choices, fewest first, not reduced. Ends with the first
         that did not end well, unless told not to, or for which `on_execution(self)`, called after
-        each, returned true; it is left to look at. ValueError: too large to reduce.
+        each, returned true; it is left to look at. Reduced executions have at most 10,000 steps.
+        ValueError: too large to reduce.
         """
 
     @property

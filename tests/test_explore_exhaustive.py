@@ -115,6 +115,17 @@ def test_what_is_too_large_to_be_reduced_is_refused() -> None:
     assert made.explore_all(reduce=False, max_executions=9).executions == 9
 
 
+def test_an_endless_execution_is_given_up() -> None:
+    made = explore.Simulation(2, model="tso")
+    made.set_ring(
+        "flag_ring", slots=2, slot_bytes=64, readers=1, sizes=(8,), mutant="step-over-not-ready"
+    )
+    made.set_reader(1, rank=0, wait="busy_spin")  # there is no writer, and each slot is another one
+    explored = made.explore_all()
+    assert (explored.stops, explored.is_complete) == ({"out_of_steps": 1}, False)
+    assert made.steps == 10_000
+
+
 def test_the_scheduler_is_what_it_was() -> None:
     made = small_ring("tso")
 

@@ -30,6 +30,7 @@ cdef enum:
     SEARCH_ACTORS = 64  # bits of a mask
     SEARCH_OBJECTS = 128
     SEARCH_PROCESSES = 16
+    SEARCH_STEPS = 10000  # of an execution: the race analysis is quadratic in the worst case
     IDS_ROOM = 256  # power of two
     NO_STEP = 0xffffffff
 

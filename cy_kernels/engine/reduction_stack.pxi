@@ -114,7 +114,7 @@ cdef u32 pick_reduced(Machine* machine, Moves* moves) noexcept nogil:
     cdef Move* move = NULL
     cdef u32 i
     list_moves(machine, moves, r)
-    if r.trouble:
+    if r.trouble or r.taken_count == SEARCH_STEPS:
         machine.stop = OUT_OF_STEPS
         return 0
     if r.depth == r.node_count:
