@@ -33,6 +33,7 @@ cdef dict condition_of(Ops* ops):
         "ended_ns": ops.ended_ns,
         "idle_until_ns": ops.idle_until_ns,
         "messages": ops.messages,
+        "position": ops.position,  # a reader's: of the message that it receives next
         "per_op_ns": ops.slow_ns,
         "slowed_ops": ops.slowed,
         "raises_next": bool(ops.raises_next),

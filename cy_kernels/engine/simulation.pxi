@@ -70,7 +70,8 @@ cdef class Simulation(_Outcome):
             raise ValueError(f"messages of {max(sizes)} bytes: at most {MESSAGE_ON_STACK} here")
         ring.kind = {"flag_ring": FLAG_RING, "cursor_ring": CURSOR_RING}[kind]
         ring.slots = slots
-        ring.slot_bytes = slot_bytes
+        # Chunks begin at words: a word is one location, and no two chunks may share one.
+        ring.slot_bytes = (slot_bytes + 7) // 8 * 8
         ring.readers = readers
         ring.is_fenced = is_fenced
         ring.payload_seed = payload_seed
