@@ -27,7 +27,7 @@ from sim.selection import selection
 SEED_MAX = 2**64 - 1
 JOBS_MAX = 256  # each is a thread, a watcher, a template and a run's processes
 REPEAT_MAX = 1_000_000
-WORLDS = ("live",)
+WORLDS = ("live", "virtual")
 JOURNALS = Path(".spinbed") / "journals"
 JOURNAL_NAME_MAX = 100  # of the 255 bytes of a file name, with room for seed and suffix
 
@@ -118,7 +118,10 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 
 
 def _run_options(parser: Parser) -> None:
-    parser.add_argument("--world", type=_world, default="live", help="live (the default)")
+    parser.add_argument(
+        "--world", type=_world, default=None, metavar="|".join(WORLDS),
+        help="default: live, or virtual for a scenario that names no other",
+    )
     parser.add_argument(
         "--seed", type=seed, default=0, metavar="N",
         help="the u64 all choices come from (default 0); 'random' draws one and prints it",
@@ -182,8 +185,6 @@ def _refuse_unwritable(file: Path, what: str) -> None:
 
 
 def _world(text: str) -> str:
-    if text == "virtual":
-        raise argparse.ArgumentTypeError("world 'virtual' is not in this version")
     if text not in WORLDS:
         raise argparse.ArgumentTypeError(f"no world {text!r}{_hint(text, WORLDS)}")
     return text
@@ -236,7 +237,8 @@ def reproducing(runs: Sequence[Scenario]) -> Callable[[Plan], str]:
     count = Counter(run.path for run in runs)
 
     def command(plan: Plan) -> str:
-        words = ["spinbed", "run", plan.path, "--seed", str(plan.seed), "--world", "live"]
+        words = ["spinbed", "run", plan.path, "--seed", str(plan.seed)]
+        words += ["--world", plan.world]
         if count[plan.path] > 1:
             words += ["-k", f"={plan.name}"]  # a plain name could be a part of another one
         return shlex.join(words)

@@ -34,7 +34,6 @@ from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
 from sim.live import doctor
 from sim.live.kernels import default_kernels
-from sim.live.supervisor import Supervisor
 from sim.report import REPORTS, text
 from sim.report.progress import Progress
 from sim.scenario.plan import Plan
@@ -42,6 +41,7 @@ from sim.scenario.scenario import Scenario
 from sim.scenario.schema import json_schema
 from sim.selection import selection
 from sim.verdict import RunResult
+from sim.worlds import Worlds
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -103,7 +103,7 @@ def _say(what: object, status: ExitStatus) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     scenarios = story.load_all(arguments.paths)
-    plans = story.plan_all(_selected(scenarios, arguments), arguments.seed)
+    plans = story.plan_all(_selected(scenarios, arguments), arguments.seed, arguments.world)
     crew = crew_for(
         list(plans) * arguments.repeat,
         again=reproducing(scenarios),
@@ -123,7 +123,7 @@ def crew_for(
     jobs: int,
     is_required: bool = False,
     fail_fast: bool = False,
-) -> Crew[Supervisor]:
+) -> Crew[Worlds]:
     """`again` names the command that reproduces a plan's run. Raises ScenarioError where the
     environment asks for kernels of no kind."""
     default_kernels()  # what there is to warn of comes before the first run
@@ -134,23 +134,23 @@ def crew_for(
             return None
         return skipped(plan, why, reproduce=again(plan), is_required=is_required)
 
-    def run(plan: Plan, world: Supervisor) -> RunResult:
+    def run(plan: Plan, worlds: Worlds) -> RunResult:
         journal = journals / journal_name(plan)
-        return story.run(plan, world, reproduce=again(plan), journal=journal)
+        return story.run(plan, worlds, reproduce=again(plan), journal=journal)
 
     return Crew(
         plans,
         skip=skip,
         run=run,
         failed=lambda plan, error: failed(plan, error, reproduce=again(plan)),
-        open_world=Supervisor,
-        abort=Supervisor.abort,
+        open_world=Worlds,
+        abort=Worlds.abort,
         jobs=max(1, min(jobs, len(plans))),
         fail_fast=fail_fast,
     )
 
 
-def _report(crew: Crew[Supervisor], plans: Sequence[Plan], arguments: argparse.Namespace) -> int:
+def _report(crew: Crew[Worlds], plans: Sequence[Plan], arguments: argparse.Namespace) -> int:
     """Reports are written of what has finished, also when the rest never will."""
     started_ns = time.monotonic_ns()
     results: List[RunResult] = []

@@ -212,7 +212,7 @@ def _without_a_history(plan: Plan, reproduce: str, *, skipped: Optional[str]) ->
     return RunResult(
         name=plan.name,
         path=plan.path,
-        world="live",
+        world=plan.world,
         seed=plan.seed,
         verdict=None,
         as_expected=None,

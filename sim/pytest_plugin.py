@@ -24,10 +24,10 @@ from sim.arguments import JOURNALS, SEED_MAX, journal_name, journals_folder, nea
 from sim.arguments import seed as seed_of
 from sim.crew import failed
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
-from sim.live.supervisor import Supervisor
 from sim.report.text import failure_lines
 from sim.scenario.plan import Plan
 from sim.verdict import RunResult
+from sim.worlds import Worlds
 
 PathLike = Union[str, "os.PathLike[str]"]
 Planned = Sequence[Tuple[Plan, str]]  # each with the command that reproduces it
@@ -44,12 +44,12 @@ class Unmet(AssertionError):
 
 
 class World:
-    """This process's supervisor, from its first run on; replaced when it has failed."""
+    """This process's worlds, from its first run on; replaced when one has failed."""
 
     def __init__(self, journals: Path) -> None:
         self._journals = journals
         self._opened = ExitStack()
-        self._supervisor: Optional[Supervisor] = None
+        self._worlds: Optional[Worlds] = None
         self._lock = threading.Lock()  # a supervisor serves one thread at a time
 
     def run(self, plan: Plan, *, reproduce: str) -> RunResult:
@@ -68,13 +68,13 @@ class World:
             self._discard()
 
     def _run(self, plan: Plan, reproduce: str) -> RunResult:
-        if self._supervisor is None:
-            self._supervisor = self._opened.enter_context(Supervisor())
+        if self._worlds is None:
+            self._worlds = self._opened.enter_context(Worlds())
         journal = journals_folder(self._journals) / journal_name(plan)
-        return story.run(plan, self._supervisor, reproduce=reproduce, journal=journal)
+        return story.run(plan, self._worlds, reproduce=reproduce, journal=journal)
 
     def _discard(self) -> None:
-        self._supervisor = None
+        self._worlds = None
         self._opened.close()
 
 

@@ -10,13 +10,13 @@ from sim.history.journal import Journal
 from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
 from sim.live.rights import lack_of_rights
-from sim.live.supervisor import Supervisor
 from sim.live.world import LiveWorld
 from sim.scenario.loader import discover, load
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.scenario import Scenario
 from sim.verdict import RunResult, judge
+from sim.worlds import Worlds, is_there, refuse_live_only, run_virtually
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -27,9 +27,19 @@ def load_all(paths: Sequence[str]) -> Sequence[Scenario]:
     return _each(load, discover(paths))
 
 
-def plan_all(scenarios: Sequence[Scenario], seed: int) -> Sequence[Plan]:
-    """Raises ScenarioError where something that a file names cannot be had."""
-    return _each(lambda scenario: [make_plan(scenario, seed)], scenarios)
+def plan_all(
+    scenarios: Sequence[Scenario], seed: int, world: Optional[str] = None
+) -> Sequence[Plan]:
+    """For that world; None: for each scenario's own. Raises ScenarioError where something that a
+    file names cannot be had, or not in that world."""
+
+    def plan(scenario: Scenario) -> Sequence[Plan]:
+        made = make_plan(scenario, seed, world)
+        if made.world == "virtual" and "virtual" in scenario.worlds and is_there():
+            refuse_live_only(scenario)
+        return [made]
+
+    return _each(plan, scenarios)
 
 
 def _each(make: Callable[[T], Sequence[U]], sources: Sequence[T]) -> Sequence[U]:
@@ -45,10 +55,15 @@ def _each(make: Callable[[T], Sequence[U]], sources: Sequence[T]) -> Sequence[U]
     return made
 
 
-def run(plan: Plan, world: Supervisor, *, reproduce: str, journal: Path) -> RunResult:
+def run(plan: Plan, worlds: Worlds, *, reproduce: str, journal: Path) -> RunResult:
     """Raises WorldError where the operating system fails."""
-    history, duration_ns = run_plan(plan, world)
-    temporaries = world.temporaries(str(journal.parent))  # gone even if we are killed here
+    temporaries: Optional[str] = None
+    if plan.world == "virtual":
+        history, duration_ns = run_virtually(plan)
+    else:
+        history, duration_ns = run_plan(plan, worlds.supervisor)
+        # Gone even if we are killed here.
+        temporaries = worlds.supervisor.temporaries(str(journal.parent))
     with Journal.create(journal, history.header, temporaries=temporaries) as written:
         written.write(history.ops)
     return judge(plan, history, duration_ns=duration_ns, reproduce=reproduce, journal=str(journal))
@@ -56,8 +71,10 @@ def run(plan: Plan, world: Supervisor, *, reproduce: str, journal: Path) -> RunR
 
 def lacks(plan: Plan) -> Optional[str]:
     """What this host or world cannot give the run: a reason to skip it."""
-    if "live" not in plan.worlds:
-        return f"it is for the world {' or '.join(plan.worlds)}, which is not in this version"
+    if plan.world not in plan.worlds:
+        return f"it is for the world {' or '.join(plan.worlds)}, not for {plan.world}"
+    if plan.world == "virtual":
+        return None if is_there() else "the virtual world needs compiled kernels: there are none"
     missing = sorted(capability.value for capability in plan.requires - LiveWorld.capabilities)
     if missing:
         return f"the live world cannot {', '.join(missing)} here"

@@ -29,6 +29,7 @@ def plan(name: str) -> Plan:
         path="x.toml",
         seed=0,
         worlds=("live",),
+        world="live",
         requires=frozenset(),
         deadline_ns=10**9,
         stall_threshold_ns=10**9,

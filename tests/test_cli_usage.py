@@ -73,10 +73,6 @@ WRONG = [
         "spinbed run: argument --repeat: 'many' is not a whole number from 1 to 1000000",
     ),
     (
-        "run x --world virtual",
-        "spinbed run: argument --world: world 'virtual' is not in this version",
-    ),
-    (
         "run x --world lvie",
         "spinbed run: argument --world: no world 'lvie' (did you mean 'live'?)",
     ),

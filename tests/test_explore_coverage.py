@@ -5,7 +5,6 @@ from __future__ import annotations
 from cy_kernels.explore import Simulation, Step
 
 
-
 def ring(readers: int = 1) -> Simulation:
     made = Simulation(1 + readers, model="tso")
     made.set_ring("flag_ring", slots=2, slot_bytes=64, readers=readers, sizes=(8,))

@@ -195,6 +195,10 @@ HEADINGS = {
     "Log": "in log",
     "Bounds": "in count",
     "Sweep": "[sweep]",
+    "Explore": "[explore]",
+    "SometimesRung": "rung",
+    "SometimesStep": "step",
+    "SometimesOutcome": "in sometimes, an outcome",
 }
 
 

@@ -35,7 +35,7 @@ LAYERS = (
     ("virtual", "live"),
     ("hang",),
     ("report",),
-    ("run",),
+    ("run", "worlds"),
     ("arguments", "cli", "commands", "crew", "selection", "pytest_plugin"),
     ("testing",),
     ("spinbed",),

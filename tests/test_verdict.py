@@ -46,6 +46,7 @@ def plan(*declared, checkers=tuple(CHECKERS)):
         path="scenarios/literal.toml",
         seed=7,
         worlds=("live",),
+        world="live",
         requires=frozenset(),
         deadline_ns=HEADER.deadline_ns,
         stall_threshold_ns=HEADER.stall_threshold_ns,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from sim.errors import Problem, ScenarioError
 from sim.scenario import agreement, step_sweep
 from sim.scenario.document import Document, read_document
+from sim.scenario.exploring import explored, sometimes
 from sim.scenario.fault_schema import find_fault, heal_key, parameters_of
+from sim.scenario.lines import Path as KeyPath
+from sim.scenario.lines import spell
 from sim.scenario.models import AfterOps, AtStep, Bounds, ReaderWorkload, Uniform, WriterWorkload
 from sim.scenario.names import checker_names, find_checker
 from sim.scenario.plan import Expectation
@@ -99,12 +102,30 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
         deadline_ns=tables.head.deadline,
         stall_threshold_ns=tables.head.stall_threshold,
         transport=agreement.transport_spec(tables.transport, readers=readers),
-        transport_line=run.moved.get(kind_path, document.lines.nearest(kind_path)),
+        transport_line=_line(kind_path, run, document),
         processes=tuple(map(_process, processes)),
         faults=tuple(_fault(i, tables, crew) for i in range(len(tables.faults))),
         checkers=tuple(check.alias for check in tables.checks if check) or tuple(checker_names()),
         expectations=tuple(_expectation(i, table) for i, table in enumerate(tables.expects)),
+        explore=explored(tables.explore),
+        sometimes=tuple(sometimes(i, table) for i, table in enumerate(tables.sometimes) if table),
+        lines={spell(path): _line(path, run, document) for path in _of_one_world(tables)},
     )
+
+
+def _of_one_world(tables: Tables) -> Iterator[KeyPath]:
+    """The keys that may ask for what only one world has."""
+    yield from (("transport", "kind"), ("process",))
+    for index in range(len(tables.processes)):
+        for key in ("kernels", "start", "env"):
+            yield ("process", index, key)
+        yield ("process", index, "workload", "size_bytes")
+    for index in range(len(tables.faults)):
+        yield ("fault", index, "kind")
+
+
+def _line(path: KeyPath, run: Run, document: Document) -> Optional[int]:
+    return run.moved.get(path, document.lines.nearest(path))
 
 
 def _process(table: Process) -> ProcessTable:

@@ -96,12 +96,34 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Explore:
+    """The [explore] table: by what, and how far, the virtual world is searched."""
+
+    models: Sequence[str] = ("tso",)
+    schedulers: Sequence[str] = ("random",)
+    executions: int = 10_000  # of each model and scheduler
+
+
+@dataclass(frozen=True)
+class Sometimes:
+    """One [[sometimes]] table: what must happen at least once over all executions. One is set."""
+
+    key: str  # "sometimes[0]"
+    rung: Optional[str] = None  # a wait strategy went to sleep in its last resort
+    step: Optional[str] = None  # a site was visited
+    process: Optional[str] = None  # with `op` and `outcome`
+    op: Optional[str] = None
+    outcome: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Plan:
     name: str  # "crash[fault[0].target=writer]" for a run of a sweep
     story: str
     path: str
     seed: int
-    worlds: Sequence[str]
+    worlds: Sequence[str]  # that the scenario names
+    world: str  # the one it is for
     requires: frozenset[Capability]
     deadline_ns: int
     stall_threshold_ns: int
@@ -111,3 +133,14 @@ class Plan:
     checkers: Sequence[str]  # aliases
     expectations: Sequence[Expectation]
     header: Header = field(repr=False)  # the same facts as the checkers need them
+    explore: Explore = Explore()
+    sometimes: Sequence[Sometimes] = ()
+
+    @property
+    def model(self) -> str:
+        """The memory model of a single virtual run."""
+        return self.explore.models[0]
+
+    @property
+    def scheduler(self) -> str:
+        return self.explore.schedulers[0]

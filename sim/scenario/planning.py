@@ -58,8 +58,9 @@ class Dice:
         return [items[index] for index in chosen]
 
 
-def make_plan(scenario: Scenario, seed: int) -> Plan:
-    """The same scenario and seed give the same plan on every Python.
+def make_plan(scenario: Scenario, seed: int, world: Optional[str] = None) -> Plan:
+    """The same scenario and seed give the same plan on every Python. Where nobody asks for a
+    world, it is the live one, if the scenario names it.
 
     Raises ScenarioError where a transport named "pkg.module:Thing" cannot be imported.
     """
@@ -67,12 +68,14 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
     transport = _transport(scenario)
     processes = _processes(scenario, seed)
     injections = _injections(scenario, seed)
+    world = world or _own_world(scenario)
     return Plan(
         name=scenario.name,
         story=scenario.story,
         path=scenario.path,
         seed=seed,
         worlds=scenario.worlds,
+        world=world,
         requires=frozenset().union(*(injection.fault.requires for injection in injections)),
         deadline_ns=scenario.deadline_ns,
         stall_threshold_ns=scenario.stall_threshold_ns,
@@ -81,8 +84,14 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
         injections=injections,
         checkers=scenario.checkers,
         expectations=scenario.expectations,
-        header=_header(scenario, seed, transport, processes, injections),
+        header=_header(scenario, seed, world, transport, processes, injections),
+        explore=scenario.explore,
+        sometimes=scenario.sometimes,
     )
+
+
+def _own_world(scenario: Scenario) -> str:
+    return "live" if "live" in scenario.worlds else scenario.worlds[0]
 
 
 def _transport(scenario: Scenario) -> Transport:
@@ -198,6 +207,7 @@ def _chosen(dice: Dice, selector: Optional[str], candidates: Sequence[str]) -> S
 def _header(
     scenario: Scenario,
     seed: int,
+    world: str,
     transport: Transport,
     processes: Sequence[ProcessPlan],
     injections: Sequence[Injection],
@@ -210,7 +220,7 @@ def _header(
     return Header(
         name=scenario.name,
         path=scenario.path,
-        world=scenario.worlds[0],
+        world=world,
         seed=seed,
         transport=scenario.transport.kind,
         readers=scenario.transport.readers,

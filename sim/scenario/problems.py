@@ -25,7 +25,7 @@ from sim.scenario.names import nearest, show
 
 # Keys of the format that later capabilities bring, by their place without indices.
 LATER = frozenset(
-    {"explore", "sometimes", "process.program", "process.argv", "process.python", "process.host"}
+    {"process.program", "process.argv", "process.python", "process.host"}
     | {"fault.at.probe"}
     | {"expect.hang", "expect.waiting", "expect.on", "expect.within"}
 )

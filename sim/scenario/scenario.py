@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence, Type, Union
 
 from sim.abc import Fault, TransportSpec
-from sim.scenario.plan import Expectation
+from sim.scenario.plan import Expectation, Explore, Sometimes
 
 
 @dataclass(frozen=True)
@@ -89,3 +89,7 @@ class Scenario:
     faults: Sequence[FaultTable]
     checkers: Sequence[str]
     expectations: Sequence[Expectation]
+    explore: Explore = Explore()
+    sometimes: Sequence[Sometimes] = ()
+    # Where keys that only one world can serve stand in the file: "fault[0].kind".
+    lines: Mapping[str, Optional[int]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from pydantic import Field, create_model
 
 from sim import transport
 from sim.plugin import PATTERN
+from sim.scenario.exploring import Explore, SometimesOutcome, SometimesRung, SometimesStep
 from sim.scenario.fault_schema import fault_models
 from sim.scenario.models import (
     STRICT,
@@ -39,6 +40,7 @@ def json_schema() -> Dict[str, Any]:
     fault: Any = Annotated[Union[tuple(fault_models().values())], Field(discriminator="kind")]
     process: Any = Union[WriterProcess, ReaderProcess]
     expect: Any = Union[ExpectVerdict, ExpectOutcome, ExpectExit, ExpectLog]
+    sometimes: Any = Union[SometimesRung, SometimesStep, SometimesOutcome]
     head: Dict[str, Any] = {
         name: (info.annotation, info) for name, info in Head.model_fields.items()
     }
@@ -48,6 +50,8 @@ def json_schema() -> Dict[str, Any]:
         "fault": (List[fault], key([], "what goes wrong")),
         "check": (List[Check], key([], "checkers that run; absent: all of them")),
         "expect": (List[expect], key([], "what must come of it; absent: verdict = valid")),
+        "explore": (Explore, key({}, "how the virtual world is searched")),
+        "sometimes": (List[sometimes], key([], "what must happen in some execution at least")),
         "sweep": (Optional[Sweep], key(None, "makes this file many runs")),
     }
     model = create_model("Scenario", __config__=STRICT, **head, **sections)

@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
 from pydantic import BaseModel
 
 from sim.plugin import PluginError, is_named
+from sim.scenario.exploring import SOMETIMES, Explore
 from sim.scenario.fault_schema import fault_model, fault_models, find_fault, heal_key
 from sim.scenario.lines import Path
 from sim.scenario.models import (
@@ -24,8 +25,8 @@ from sim.scenario.models import (
 from sim.scenario.names import nearest, show
 from sim.scenario.problems import LATER, Collector, kind_of
 
-LISTS = ("process", "fault", "check", "expect")
-SECTIONS = ("transport", *LISTS, "sweep")
+LISTS = ("process", "fault", "check", "expect", "sometimes")
+SECTIONS = ("transport", "explore", *LISTS, "sweep")
 TABLES_MAX = 256  # of each list: a page of [[fault]] is more than anybody reads
 
 ROLES: Mapping[str, Type[BaseModel]] = {"writer": WriterProcess, "reader": ReaderProcess}
@@ -48,6 +49,8 @@ class Tables:
     faults: List[Optional[Any]] = field(default_factory=list)  # of fault_models()
     checks: List[Optional[Check]] = field(default_factory=list)
     expects: List[Optional[Any]] = field(default_factory=list)  # of EXPECTATIONS
+    explore: Optional[Explore] = None
+    sometimes: List[Optional[Any]] = field(default_factory=list)  # of SOMETIMES
 
 
 def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
@@ -64,6 +67,10 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
         tables.checks.append(problems.validated(Check, raw, path))
     for path, raw in _each(keys, "expect", problems):
         tables.expects.append(_expect(raw, path, problems))
+    if "explore" in keys:
+        tables.explore = problems.validated(Explore, keys["explore"], ("explore",))
+    for path, raw in _each(keys, "sometimes", problems):
+        tables.sometimes.append(_sometimes(raw, path, problems))
     return tables
 
 
@@ -176,4 +183,20 @@ def _expect(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
             problems.add((*path, name), f"unknown key {show(name)}", nearest(name, fields))
     if all(name in fields for name in raw):
         problems.add(path, f"expects nothing: give one of {', '.join(EXPECTATIONS)}")
+    return None
+
+
+def _sometimes(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
+    if not isinstance(raw, dict):
+        problems.add(path, f"expected a table, got {show(raw)} ({kind_of(raw)})")
+        return None
+    given = [name for name in SOMETIMES if name in raw]
+    if len(given) == 1:
+        return problems.validated(SOMETIMES[given[0]], raw, path)
+    if given:
+        message = f"{given[0]} and {given[1]} are two things: each in its own [[sometimes]]"
+        problems.add((*path, given[1]), message)
+        return None
+    near = next((nearest(name, SOMETIMES) for name in raw if nearest(name, SOMETIMES)), None)
+    problems.add(path, f"names nothing: give one of {', '.join(SOMETIMES)}", near)
     return None

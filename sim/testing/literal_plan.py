@@ -63,6 +63,7 @@ def literal_plan(
         path=header.path,
         seed=SEED,
         worlds=(header.world,),
+        world=header.world,
         requires=requires,
         deadline_ns=deadline_ns,
         stall_threshold_ns=stall_threshold_ns,

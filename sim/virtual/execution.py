@@ -53,6 +53,11 @@ def execute(
         simulation=simulation,
     )
     provoke(world, plan.injections)
+    return execution_of(world)
+
+
+def execution_of(world: VirtualWorld) -> Execution:
+    """What a world came to whose run is over."""
     machine = world.simulation
     return Execution(
         history=world.finish(),

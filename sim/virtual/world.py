@@ -282,8 +282,7 @@ class VirtualWorld:
             for life in lives:
                 began, *ended = life.events()
                 ops += [began, *ended[:-1], *life.ops(), *ended[-1:]]
-        header = dataclasses.replace(self._plan.header, world="virtual")
-        return History(header, in_order(ops))
+        return History(dataclasses.replace(self._plan.header, world="virtual"), in_order(ops))
 
     def _begin_life(self, process: str, incarnation: int) -> Life:
         plan = next(p for p in self._plan.processes if p.name == process)

@@ -1,0 +1,73 @@
+"""What the runs of one thread need to happen in, and the way into a world that needs nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from contextlib import ExitStack
+from typing import Optional, Tuple
+
+from sim.errors import Problem, ScenarioError
+from sim.history.history import History
+from sim.live.supervisor import Supervisor
+from sim.scenario.plan import Plan
+from sim.scenario.scenario import Scenario
+
+
+class Worlds:
+    """A supervisor from the first live run on. Only `abort` may be called from another thread."""
+
+    def __init__(self) -> None:
+        self._opened = ExitStack()
+        self._supervisor: Optional[Supervisor] = None
+        self._lock = threading.Lock()
+        self._is_aborted = False
+
+    def __enter__(self) -> Worlds:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._opened.__exit__(None, None, None)
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Raises WorldError where it cannot be started."""
+        if self._supervisor is None:
+            opened = self._opened.enter_context(Supervisor())
+            with self._lock:
+                self._supervisor = opened
+                if self._is_aborted:
+                    opened.abort()
+        return self._supervisor
+
+    def abort(self) -> None:
+        """Whatever runs live here ends soon with a WorldError."""
+        with self._lock:
+            self._is_aborted = True
+            if self._supervisor is not None:
+                self._supervisor.abort()
+
+
+def is_there() -> bool:
+    """The simulated machine, which is compiled."""
+    return importlib.util.find_spec("cy_kernels.explore") is not None
+
+
+def refuse_live_only(scenario: Scenario) -> None:
+    """Raises ScenarioError where the scenario asks for what only the live world can do."""
+    from sim.virtual.limits import lacks
+
+    found = [
+        Problem(scenario.path, scenario.lines.get(key), key, f"{why} (--world live)")
+        for key, why in lacks(scenario)
+    ]
+    if found:
+        raise ScenarioError(found)
+
+
+def run_virtually(plan: Plan) -> Tuple[History, int]:
+    """One execution, chosen by the plan's seed; its history and how long it took in virtual ns."""
+    from sim.virtual.execution import execute
+
+    made = execute(plan, model=plan.model, scheduler=plan.scheduler, seed=plan.seed)
+    return made.history, made.clock_ns
