@@ -1,4 +1,4 @@
-"""`run --world virtual` by the command: verdicts, the command that repeats them, what is refused."""
+"""`run --world virtual`: verdicts, the command that repeats them, and what is refused."""
 
 from __future__ import annotations
 
