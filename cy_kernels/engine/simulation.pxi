@@ -154,7 +154,8 @@ cdef class Simulation(_Outcome):
         return self.machine.locations[index].value if index else 0
 
     def choose_by(self, str scheduler, *, bytes tape=b"", u32 depth=1, u32 expected_choices=0):
-        """Who makes the choices of the executions that begin from now on.
+        """Who makes the choices of the executions that begin from now on, or of the rest of one:
+        "round_robin" then goes on after the process that has the turn.
 
         `tape` for "replay". `depth`: of "pct" and "delay", at least 1; `expected_choices`: the
         tape length they spread their changes over, as measured (0: nobody has).
@@ -163,6 +164,7 @@ cdef class Simulation(_Outcome):
             raise ValueError(f"a depth of {depth}: 1 to {DEPTH_MAX} is possible")
         self.machine.scheduler = SCHEDULERS.index(scheduler)
         self.machine.depth = depth
+        self.machine.actor = 2 * <u32>self.machine.current
         self.machine.expected_choices = expected_choices
         self.replayed = tape
         self.machine.replay = <const u8*><char*>tape

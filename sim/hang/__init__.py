@@ -1,0 +1,1 @@
+"""Why nothing moves: from evidence to one named hang class."""
