@@ -9,7 +9,7 @@ SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spin
 	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unprivileged lint types soak bench clean prerequisites
+.PHONY: help run test test-unprivileged lint types soak litmus bench clean prerequisites
 
 help:
 	@echo 'make run     build into $(VENV) and run scenarios/smoke'
@@ -19,6 +19,7 @@ help:
 	@echo 'make types   mypy'
 	@echo 'make soak    smoke and fast N=$(N) times in a row, a new seed each time; then SOAK=$(SOAK) runs,'
 	@echo '             three in ten ended by signals, and a look for what is left'
+	@echo 'make litmus  each litmus shape 10^6 times on this machine; no outcome may be beyond TSO'
 	@echo 'make bench   the measurements of benchmarks/'
 	@echo 'make clean   remove what was built, $(VENV) included'
 
@@ -46,6 +47,9 @@ soak: $(VENV)/.installed
 		tail -n 1 $(VENV)/soak.txt; \
 	done; echo "soak: $(N) of $(N) rounds as expected"
 	$(BIN)/python tests/litter_soak.py --runs $(SOAK) $(ARGS)
+
+litmus: $(VENV)/.installed-test
+	$(BIN)/python tests/litmus_live.py $(ARGS)
 
 bench: $(VENV)/.installed
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit; done

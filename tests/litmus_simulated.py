@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Optional
 
 from litmus_axioms import Outcome
 from litmus_graphs import Instruction
@@ -30,13 +30,11 @@ def outcome_of(simulation: explore.Simulation, threads: int) -> Outcome:
     )
 
 
-class Simulated(NamedTuple):
-    outcomes: set[Outcome]
-    is_complete: bool  # every execution was made
-
-
-def every_outcome(threads: list[list[Instruction]], model: str, *, executions: int) -> Simulated:
-    """Of all executions, as long as they are no more than so many."""
+def every_outcome(
+    threads: list[list[Instruction]], model: str, *, is_reduced: bool = True, most: int = 10**6
+) -> Optional[set[Outcome]]:
+    """Of all executions, or of one of each that differ only in the order of independent steps;
+    None if there are more than `most`."""
     simulation = machine_for(threads, model)
     found = set()
 
@@ -44,9 +42,9 @@ def every_outcome(threads: list[list[Instruction]], model: str, *, executions: i
         found.add(outcome_of(execution, len(threads)))
 
     explored = simulation.explore_all(
-        max_executions=executions, stops_at_first=False, on_execution=note
+        reduce=is_reduced, max_executions=most, stops_at_first=False, on_execution=note
     )
-    return Simulated(found, explored.is_complete)
+    return found if explored.is_complete else None
 
 
 def random_outcomes(
