@@ -14,7 +14,9 @@ Larger instructions fall apart into events:
 * A futex has a queue, a location of its own that every wait and wake changes by a locked
   read-modify-write behind a full fence: the kernel's bucket lock. A wait joins the queue, reads
   the word, and goes on if the word is not what it saw; else it stays until the first wake that
-  comes after it in the queue's order, and reads that wake.
+  comes after it in the queue's order, and reads that wake. By assumption it is a barrier on both
+  sides, so what it read is acquired; futex(2) promises no more than a total order of the
+  operations on one word.
 """
 
 from __future__ import annotations
@@ -226,7 +228,7 @@ def readings(strands: tuple[Strand, ...], index: int, instruction: Instruction) 
         elif name == "cas":
             writes, put = got == rest[2], rest[3]
         elif name == "check":
-            order, register = "relaxed", None
+            order, register = "acquire", None
             if got != rest[2]:
                 target = rest[3]
         if writes and is_taken:
