@@ -39,14 +39,7 @@ def provoke(stage: Stage, injections: Sequence[Injection]) -> None:
     """
     nemesis = Nemesis(stage, injections)
     try:
-        nemesis.start()
-        while not nemesis.is_done():
-            reached = stage.advance(nemesis.next_due_ns(), is_healing_due=nemesis.is_healing_due())
-            if reached is not None:
-                nemesis.act_on(reached)
-            nemesis.act_on_time()
-            if stage.is_quiet:
-                nemesis.settle()
+        nemesis.drive()
     finally:
         nemesis.heal_all()
     nemesis.give_up_on_rest()
@@ -67,6 +60,17 @@ class Nemesis:
     _timed: List[Tuple[int, Injection]] = field(default_factory=list)  # absolute, earliest first
     _triggered: Dict[Place, List[Injection]] = field(default_factory=dict)
     _active: List[_Active] = field(default_factory=list)
+
+    def drive(self) -> None:
+        """Until the run is over; what is to be healed at the end is not healed yet."""
+        self.start()
+        while not self.is_done():
+            reached = self.stage.advance(self.next_due_ns(), is_healing_due=self.is_healing_due())
+            if reached is not None:
+                self.act_on(reached)
+            self.act_on_time()
+            if self.stage.is_quiet:
+                self.settle()
 
     def start(self) -> None:
         for injection in self.injections:

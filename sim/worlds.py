@@ -67,7 +67,8 @@ def refuse_live_only(scenario: Scenario) -> None:
 
 def run_virtually(plan: Plan) -> Tuple[History, int]:
     """One execution, chosen by the plan's seed; its history and how long it took in virtual ns."""
+    from sim.hang.explain import explained
     from sim.virtual.execution import execute
 
     made = execute(plan, model=plan.model, scheduler=plan.scheduler, seed=plan.seed)
-    return made.history, made.clock_ns
+    return explained(plan, plan.model, made.tape, made.history), made.clock_ns

@@ -36,6 +36,7 @@ NEED_KERNELS = [
     "test_op_sets.py",
     "test_steps_live.py",
     "test_stubs.py",
+    "test_virtual_hang_runs.py",
     "test_virtual_hangs.py",
     "test_virtual_mutants.py",
     "test_virtual_schedulers.py",

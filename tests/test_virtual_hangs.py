@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ HANGS_EACH = 3  # executions classified, of each program on each model
 CONTROL_EXECUTIONS = 1_000
 CUT_EVERY = 50  # one in so many is cut off in its middle and classified there
 STEP_NAMES = dict(explore.STEPS)
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def classified(program: Program, model: str, tape: bytes) -> Any:
@@ -150,5 +152,8 @@ def test_an_unfair_schedule_is_no_hang() -> None:
     assert classify(bring) is None
 
 
-def test_every_class_has_a_meaning() -> None:
+def test_the_page_says_what_each_class_means() -> None:
     assert set(MEANINGS) == set(HangClass)
+    page = (DOCS / "hangs.md").read_text(encoding="utf-8")
+    for kind, meaning in MEANINGS.items():
+        assert f"| `{kind.value}` | {meaning} |" in page

@@ -132,6 +132,8 @@ def _hangs(history: History) -> Iterable[Finding]:
             why = f"the run was not over by its deadline of {limit}; waiting: {names}"
         else:
             why = f"{names}: hung, nothing moved for {_seconds(detail.get('blocked_ns'))}"
+        if hang_class:
+            why += f"; {hang_class}: {detail.get('waits')}"
         yield Finding(why, (index,))
 
 

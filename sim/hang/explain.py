@@ -1,0 +1,45 @@
+"""The hang of a plan's execution in the virtual world: its class, and who waits for whom."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Optional
+
+from sim.hang.classes import Hang
+from sim.hang.simulated import classify
+from sim.history.history import History
+from sim.history.op import HANG
+from sim.nemesis import Nemesis
+from sim.scenario.plan import Plan
+from sim.virtual.program import STEP_NAMES, index_of
+from sim.virtual.world import REPLAY, VirtualWorld
+
+if TYPE_CHECKING:
+    from cy_kernels.explore import Simulation
+
+
+def explain(plan: Plan, model: str, tape: bytes) -> Optional[Hang]:
+    """Why the execution that the tape records stopped; None: not in a hang."""
+
+    def bring() -> Simulation:
+        world = VirtualWorld(plan, model=model, scheduler=REPLAY, tape=tape)
+        Nemesis(world, plan.injections).drive()
+        return world.simulation
+
+    names = [process.name for process in sorted(plan.processes, key=index_of)]
+    return classify(bring, names, STEP_NAMES)
+
+
+def explained(plan: Plan, model: str, tape: bytes, history: History) -> History:
+    """The execution's history, in which a hang has its class and what was found out about it."""
+    if not any(op.f == HANG for op in history.ops):
+        return history
+    hang = explain(plan, model, tape)
+    if hang is None:
+        return history
+    told = {"class": hang.kind.value, "waits": hang.why, "proof": hang.proof}
+    ops = [
+        op._replace(detail={**(op.detail or {}), **told}) if op.f == HANG else op
+        for op in history.ops
+    ]
+    return dataclasses.replace(history, ops=ops)
