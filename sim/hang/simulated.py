@@ -6,7 +6,7 @@ no fault, no plan. Each class is proven by the change that would have let somebo
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sim.hang.classes import MEANINGS, Hang, HangClass
 from sim.hang.counterfactual import OVER, Bring, Evidence, Trial, cycle_of
@@ -27,7 +27,7 @@ class Cure(NamedTuple):
 def classify(
     bring: Bring,
     names: Sequence[str] = (),
-    steps: Optional[Dict[int, str]] = None,
+    steps: Optional[Mapping[int, str]] = None,
     steps_max: int = STEPS_MAX,
 ) -> Optional[Hang]:
     """What kind of hang an execution stopped in; None: it is none, somebody still gets on.

@@ -7,7 +7,7 @@ for the writer, and the writer for the slowest readers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from sim.hang.classes import Wait
 
@@ -24,7 +24,7 @@ LOOKED_AT_MAX = 4  # locations that are named
 class Namer:
     """Names for processes, places and locations."""
 
-    def __init__(self, simulation: Simulation, names: Sequence[str], steps: Dict[int, str]) -> None:
+    def __init__(self, simulation: Simulation, names: Sequence[str], steps: Mapping[int, str]) -> None:
         count = len(simulation.evidence())
         self.names = list(names) or [f"process {index}" for index in range(count)]
         self.steps = steps
