@@ -24,7 +24,9 @@ LOOKED_AT_MAX = 4  # locations that are named
 class Namer:
     """Names for processes, places and locations."""
 
-    def __init__(self, simulation: Simulation, names: Sequence[str], steps: Mapping[int, str]) -> None:
+    def __init__(
+        self, simulation: Simulation, names: Sequence[str], steps: Mapping[int, str]
+    ) -> None:
         count = len(simulation.evidence())
         self.names = list(names) or [f"process {index}" for index in range(count)]
         self.steps = steps
