@@ -25,6 +25,7 @@ from sim.live.supervisor import Supervisor
 NEED_KERNELS = [
     "test_explore_coverage.py",
     "test_explore_deadlines.py",
+    "test_explore_evidence.py",
     "test_explore_exhaustive.py",
     "test_explore_programs.py",
     "test_explore_views.py",
