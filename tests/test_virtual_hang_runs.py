@@ -97,4 +97,4 @@ def test_the_report_names_the_class_and_who_waits(
     status = main(["run", str(tmp_path / "hangs.toml"), "--world", "virtual", "--seed", str(seed)])
     told = capsys.readouterr()
     assert status == 3, told.out + told.err
-    assert "lost-wakeup: " in told.out and "though it could go on" in told.out
+    assert "lost-wakeup: " in told.out and "sleeps on data_event though it could" in told.out

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from cy_kernels.pure.layout import DATA_EVENT_AT, END_POSITION, SPACE_EVENT_AT
 from sim.hang.classes import Wait
+from sim.transport.words import HEADER
 
 if TYPE_CHECKING:
     from cy_kernels.explore import Simulation
@@ -19,6 +21,12 @@ Evidence = Dict[str, Any]
 LOCATION_BYTES = 64  # of a litmus program
 FIRST_INSTRUCTION = 128  # the site of a program's first
 LOOKED_AT_MAX = 4  # locations that are named
+HEADER_WORDS = {
+    **{offset: name for name, (offset, _size) in HEADER.items()},
+    DATA_EVENT_AT: "data_event",
+    SPACE_EVENT_AT: "space_event",
+    8 * END_POSITION: "end_position",
+}
 
 
 class Namer:
@@ -46,7 +54,7 @@ class Namer:
     def location(self, one: Evidence, offset: int) -> str:
         if one["role"] == "program":
             return f"location {offset // LOCATION_BYTES}"
-        return f"offset {offset}"
+        return HEADER_WORDS.get(offset, f"offset {offset}")
 
 
 def peers_of(evidence: List[Evidence], waiter: int) -> List[int]:
