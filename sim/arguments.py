@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import hashlib
 import os
 import re
-import secrets
 import shlex
 import sys
 import tempfile
@@ -16,16 +14,16 @@ from collections import Counter
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Callable, Iterable, NoReturn, Optional, Sequence
+from typing import Callable, Iterable, NoReturn, Optional, Sequence
 
+from sim.argument_types import JOBS_MAX, count, folder, hint, nearest, seed
 from sim.errors import ExitStatus, Problem, ScenarioError
+from sim.exploring_arguments import explore_options, tape_options
 from sim.report import REPORTS
 from sim.scenario.plan import Plan
 from sim.scenario.scenario import Scenario
 from sim.selection import selection
 
-SEED_MAX = 2**64 - 1
-JOBS_MAX = 256  # each is a thread, a watcher, a template and a run's processes
 REPEAT_MAX = 1_000_000
 WORLDS = ("live", "virtual")
 JOURNALS = Path(".spinbed") / "journals"
@@ -98,19 +96,25 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         ("validate", "say everything that is wrong with scenario files; start nothing"),
         ("schema", "print the JSON Schema of a scenario file"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
+        ("explore", "run scenarios in the virtual world, by many schedules"),
+        ("replay", "make an execution again from its tape"),
+        ("shrink", "find the smallest execution that fails like that of a tape"),
+        ("diff", "name the first step in which the executions of two tapes differ"),
         ("version", "print the version"),
     ):
         commands[name] = table.add_parser(name, help=what, description=what, allow_abbrev=False)
-    for name in ("run", "list", "validate"):
+    for name in ("run", "list", "validate", "explore"):
         commands[name].add_argument(
             "paths", nargs="+", metavar="PATH", help="a scenario file, or a folder of them"
         )
-    for name in ("run", "list"):
+    for name in ("run", "list", "explore"):
         commands[name].add_argument(
             "-k", type=_expression, dest="expression", metavar="EXPR", default=None,
             help="only runs whose name has these words ('a b', 'not a', 'a or b'; '=name' exactly)",
         )
     _run_options(commands["run"])
+    explore_options(commands["explore"])
+    tape_options(commands)
     commands["doctor"].add_argument(
         "--reap", action="store_true", help="remove what dead runs left over, and only that"
     )
@@ -127,10 +131,10 @@ def _run_options(parser: Parser) -> None:
         help="the u64 all choices come from (default 0); 'random' draws one and prints it",
     )
     parser.add_argument(
-        "--jobs", type=_count(JOBS_MAX), default=1, metavar="N", help="runs at a time (default 1)"
+        "--jobs", type=count(JOBS_MAX), default=1, metavar="N", help="runs at a time (default 1)"
     )
     parser.add_argument(
-        "--repeat", type=_count(REPEAT_MAX), default=1, metavar="N",
+        "--repeat", type=count(REPEAT_MAX), default=1, metavar="N",
         help="the whole selection so many times over (default 1)",
     )
     parser.add_argument(
@@ -142,7 +146,7 @@ def _run_options(parser: Parser) -> None:
         "--require", action="store_true", help="a run that this host cannot do is a failure"
     )
     parser.add_argument(
-        "--journal-dir", type=_folder, default=JOURNALS, metavar="DIR",
+        "--journal-dir", type=folder, default=JOURNALS, metavar="DIR",
         help=f"where journals are kept (default {JOURNALS})",
     )
     parser.add_argument(
@@ -186,39 +190,14 @@ def _refuse_unwritable(file: Path, what: str) -> None:
 
 def _world(text: str) -> str:
     if text not in WORLDS:
-        raise argparse.ArgumentTypeError(f"no world {text!r}{_hint(text, WORLDS)}")
+        raise argparse.ArgumentTypeError(f"no world {text!r}{hint(text, WORLDS)}")
     return text
-
-
-def seed(text: str) -> int:
-    """Raises argparse.ArgumentTypeError."""
-    if text == "random":
-        return secrets.randbits(64)
-    if not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) > SEED_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is no seed: 0 to {SEED_MAX}, or 'random'")
-    return int(text)
-
-
-def _count(most: int) -> Any:
-    def count(text: str) -> int:
-        is_number = text.isascii() and text.isdigit() and len(text) <= 9
-        if not is_number or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
-        return int(text)
-
-    return count
-
-
-def _folder(text: str) -> Path:
-    if not text:  # Path takes it for the current folder
-        raise argparse.ArgumentTypeError("'' names no folder")
-    return Path(text)
 
 
 def _report(text: str) -> ReportTo:
     alias, equals, file = text.partition("=")
     if alias not in REPORTS:
-        raise argparse.ArgumentTypeError(f"no report {alias!r}{_hint(alias, REPORTS)}")
+        raise argparse.ArgumentTypeError(f"no report {alias!r}{hint(alias, REPORTS)}")
     if equals and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file after '='")
     return ReportTo(alias, Path(file) if file else None)
@@ -257,11 +236,33 @@ def journals_folder(folder: Path) -> Path:
     return folder
 
 
+def selected(runs: Sequence[Scenario], arguments: argparse.Namespace) -> Sequence[Scenario]:
+    """Those that -k names. Raises ScenarioError where it names none."""
+    if arguments.expression is None:
+        return runs
+    selects = selection(arguments.expression)
+    selected = [run for run in runs if selects(run.name)]
+    if not selected:
+        near = nearest(arguments.expression.lstrip("="), [run.name for run in runs])
+        message = f"-k {arguments.expression!r} selects no run of {len(runs)}"
+        raise ScenarioError([Problem("spinbed", None, None, message, near)])
+    return selected
+
+
 def journal_name(plan: Plan) -> str:
     """Told apart by path too: two files may name their runs alike."""
+    return f"{_file_name(plan)}-seed{plan.seed}.jsonl"
+
+
+def tape_name(plan: Plan, model: str, scheduler: str) -> str:
+    by = scheduler.replace(":", "")
+    return f"{_file_name(plan)}-{model}-{by}-seed{plan.seed}.tape.json"
+
+
+def _file_name(plan: Plan) -> str:
     readable = re.sub(r"[^A-Za-z0-9._=,\[\]-]+", "_", plan.name)[:JOURNAL_NAME_MAX].lstrip(".")
     digest = hashlib.sha256(f"{plan.path}\0{plan.name}".encode("utf-8", "replace")).hexdigest()
-    return f"{readable}-{digest[:8]}-seed{plan.seed}.jsonl"
+    return f"{readable}-{digest[:8]}"
 
 
 def version() -> str:
@@ -269,16 +270,6 @@ def version() -> str:
         return metadata.version("spinbed")
     except metadata.PackageNotFoundError:  # a checkout on the path, not installed
         return "0+not-installed"
-
-
-def nearest(word: str, names: Iterable[str]) -> Optional[str]:
-    return next(iter(difflib.get_close_matches(word, list(names), n=1)), None)
-
-
-def _hint(word: str, names: Iterable[str]) -> str:
-    near = nearest(word, names)
-    known = ", ".join(names)
-    return f" (did you mean {near!r}?)" if near else f" (there is {known})"
 
 
 def _refuse(message: str, word: str = "", names: Iterable[str] = ()) -> NoReturn:

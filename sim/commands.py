@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import importlib
 import json
 import logging
 import os
@@ -25,21 +26,20 @@ from sim.arguments import (
     ReportTo,
     journal_name,
     journals_folder,
-    nearest,
     parse,
     reproducing,
+    selected,
     version,
 )
 from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
+from sim.exploring_arguments import explorer
 from sim.live import doctor
 from sim.live.kernels import default_kernels
 from sim.report import REPORTS, text
 from sim.report.progress import Progress
 from sim.scenario.plan import Plan
-from sim.scenario.scenario import Scenario
 from sim.scenario.schema import json_schema
-from sim.selection import selection
 from sim.verdict import RunResult
 from sim.worlds import Worlds
 
@@ -103,7 +103,7 @@ def _say(what: object, status: ExitStatus) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     scenarios = story.load_all(arguments.paths)
-    plans = story.plan_all(_selected(scenarios, arguments), arguments.seed, arguments.world)
+    plans = story.plan_all(selected(scenarios, arguments), arguments.seed, arguments.world)
     crew = crew_for(
         list(plans) * arguments.repeat,
         again=reproducing(scenarios),
@@ -212,7 +212,7 @@ def _print(console: Console, line: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    runs = _selected(story.load_all(arguments.paths), arguments)
+    runs = selected(story.load_all(arguments.paths), arguments)
     name_width = text.width_of(run.name for run in runs)
     for run in runs:
         print(f"{run.name:<{name_width}}  {run.path}")
@@ -247,20 +247,22 @@ def _version(arguments: argparse.Namespace) -> int:
     return ExitStatus.OK
 
 
-def _selected(runs: Sequence[Scenario], arguments: argparse.Namespace) -> Sequence[Scenario]:
-    if arguments.expression is None:
-        return runs
-    selects = selection(arguments.expression)
-    selected = [run for run in runs if selects(run.name)]
-    if not selected:
-        near = nearest(arguments.expression.lstrip("="), [run.name for run in runs])
-        message = f"-k {arguments.expression!r} selects no run of {len(runs)}"
-        raise ScenarioError([Problem("spinbed", None, None, message, near)])
-    return selected
-
-
 def _refuse(message: str) -> NoReturn:
     raise ScenarioError([Problem("spinbed", None, None, message)])
+
+
+def _simulated(module: str, name: str) -> Callable[[argparse.Namespace], ExitStatus]:
+    """A command that needs the simulated machine, which is there only where it was compiled."""
+
+    def command(arguments: argparse.Namespace) -> ExitStatus:
+        try:
+            explorer()
+        except argparse.ArgumentTypeError as error:
+            _refuse(str(error))
+        status: ExitStatus = getattr(importlib.import_module(module), name)(arguments)
+        return status
+
+    return command
 
 
 COMMANDS = {
@@ -269,5 +271,9 @@ COMMANDS = {
     "validate": _validate,
     "schema": _schema,
     "doctor": _doctor,
+    "explore": _simulated("sim.exploration", "explore"),
+    "replay": _simulated("sim.tapes", "replay"),
+    "shrink": _simulated("sim.tapes", "shrink_tape"),
+    "diff": _simulated("sim.tapes", "diff"),
     "version": _version,
 }

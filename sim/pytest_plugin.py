@@ -20,8 +20,9 @@ import pytest
 
 import cy_kernels
 from sim import run as story
-from sim.arguments import JOURNALS, SEED_MAX, journal_name, journals_folder, nearest, reproducing
-from sim.arguments import seed as seed_of
+from sim.argument_types import SEED_MAX, nearest
+from sim.argument_types import seed as seed_of
+from sim.arguments import JOURNALS, journal_name, journals_folder, reproducing
 from sim.crew import failed
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
 from sim.report.text import failure_lines

@@ -14,7 +14,7 @@ from pytest_runs import GOOD, WATCHDOG_S, environment, write
 
 import cy_kernels
 import spinbed
-from sim.arguments import SEED_MAX
+from sim.argument_types import SEED_MAX
 
 needs_kernels = pytest.mark.skipif(
     cy_kernels.status().reason is not None, reason=f"kernels: {cy_kernels.status()}"

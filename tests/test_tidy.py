@@ -35,8 +35,8 @@ LAYERS = (
     ("virtual", "live"),
     ("hang",),
     ("report",),
-    ("run", "worlds"),
-    ("arguments", "cli", "commands", "crew", "selection", "pytest_plugin"),
+    ("run", "worlds", "argument_types", "exploring_arguments"),
+    ("arguments", "cli", "commands", "crew", "exploration", "pytest_plugin", "selection", "tapes"),
     ("testing",),
     ("spinbed",),
 )
@@ -69,7 +69,7 @@ CLOCK_NAMES = (
     *("datetime.datetime.now", "datetime.datetime.utcnow"),
 )
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
-COMMAND_LINE = ("sim/commands.py", "sim/crew.py", "sim/report/progress.py")
+COMMAND_LINE = ("sim/commands", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration")
 BANS = {
     "print": Ban(
         ("print",),

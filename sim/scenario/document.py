@@ -34,8 +34,11 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Raises ScenarioError with every problem found."""
-    file = str(path)
-    text = _read_text(path, file)
+    return parse_document(read_text(path), str(path))
+
+
+def parse_document(text: str, file: str) -> Document:
+    """The text of a file called so. Raises ScenarioError with every problem found."""
     lines = scan(text)
     problems = [
         Problem(
@@ -72,11 +75,13 @@ def _syntax(file: str, text: str, message: str, duplicates: List[Problem]) -> Li
     return [*duplicates, Problem(file, line, None, f"not valid TOML: {said}")]
 
 
-def _read_text(path: Path, file: str) -> str:
-    data = _read_bytes(path, file)
+def read_text(path: Path, *, what: str = "scenario file", bytes_max: int = FILE_MAX_BYTES) -> str:
+    """Raises ScenarioError where that is no text file of a bearable size."""
+    file = str(path)
+    data = _read_bytes(path, file, what, bytes_max)
     line = None
     if data.startswith(b"\xef\xbb\xbf"):
-        line, message = 1, "begins with a byte order mark; TOML files have none"
+        line, message = 1, "begins with a byte order mark; there must be none"
     elif b"\0" in data:
         line, message = _line_at(data, data.index(b"\0")), "holds a NUL byte: not a text file"
     else:
@@ -92,21 +97,22 @@ def _line_at(data: bytes, position: int) -> int:
     return data.count(b"\n", 0, position) + 1
 
 
-def _read_bytes(path: Path, file: str) -> bytes:
+def _read_bytes(path: Path, file: str, what: str, bytes_max: int) -> bytes:
     """Opens regular files only: a FIFO would block and a device would never end."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            message = "is a folder, not a scenario file"
+            message = f"is a folder, not a {what}"
         elif not stat.S_ISREG(mode):
             message = "is not a regular file"
         else:
             with open(path, "rb") as stream:
-                data = stream.read(FILE_MAX_BYTES + 1)
-            if len(data) <= FILE_MAX_BYTES:
+                data = stream.read(bytes_max + 1)
+            if len(data) <= bytes_max:
                 return data
             size_bytes = os.stat(path).st_size
-            message = f"is {size_bytes} bytes long; at most {FILE_MAX_BYTES} (1 MiB) are read"
+            most = f"{bytes_max} ({bytes_max >> 20} MiB)"
+            message = f"is {size_bytes} bytes long; at most {most} are read"
     except FileNotFoundError:
         message = "no such file"
     except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from sim.errors import Problem, ScenarioError
 from sim.scenario import agreement, step_sweep
-from sim.scenario.document import Document, read_document
+from sim.scenario.document import Document, parse_document, read_document
 from sim.scenario.exploring import explored, sometimes
 from sim.scenario.fault_schema import find_fault, heal_key, parameters_of
 from sim.scenario.lines import Path as KeyPath
@@ -36,7 +36,15 @@ NS_PER_S = 1_000_000_000
 
 def load(path: PathLike) -> Sequence[Scenario]:
     """One scenario per run of the file's sweep, or the one. Raises ScenarioError."""
-    document = read_document(Path(path))
+    return _scenarios(read_document(Path(path)))
+
+
+def load_text(text: str, file: str) -> Sequence[Scenario]:
+    """As `load`, of a file called so whose text is at hand."""
+    return _scenarios(parse_document(text, file))
+
+
+def _scenarios(document: Document) -> Sequence[Scenario]:
     outer = Collector(document.file, document.lines)
     runs = runs_of(document.keys, outer)
     if not runs:  # the sweep is wrong: the rest is judged as it stands in the file

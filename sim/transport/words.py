@@ -75,8 +75,8 @@ def _of_cursor_ring(spec: TransportSpec, what: str, index: int, field: str) -> O
     if what == "reader":
         start, fields = HEADER_PAGE + index * LINE_BYTES, READER_LINE
     else:
-        stride = -(-(CURSOR_SLOT_HEADER + spec.slot_bytes) // LINE_BYTES) * LINE_BYTES
-        start, fields = HEADER_PAGE + READER_LINES_BYTES + index * stride, CURSOR_SLOT
+        start = HEADER_PAGE + READER_LINES_BYTES + index * cursor_stride(spec)
+        fields = CURSOR_SLOT
     if field not in fields:
         return None
     offset, size_bytes = fields[field]
@@ -92,3 +92,55 @@ def _of_flag_ring(
     if field == "read" and rank is not None and int(rank) < spec.readers:
         return Word(start + 1 + int(rank), 1)
     return None
+
+
+# What a memory access is called that no scenario names: futex words, and the messages' bytes.
+_OTHERS: Mapping[int, str] = {
+    72: "end.position",
+    128: "data.event",
+    132: "data.parked",
+    192: "space.event",
+    196: "space.parked",
+    272: "writer.heartbeat",
+    280: "writer.takeovers",
+}
+_OF_READER_LINE: Mapping[int, str] = {
+    **{offset: field for field, (offset, _) in READER_LINE.items()},
+    16: "heartbeat",
+    24: "takeovers",
+}
+
+
+def name_at(spec: TransportSpec, offset: int) -> str:
+    """What lies at that offset of the region, in bytes. Words of a message are counted from the
+    beginning of its slot: "slot[0].data[2]" begins 16 bytes behind it."""
+    for name, (start, _) in HEADER.items():
+        if start == offset:
+            return name
+    if offset < HEADER_PAGE:
+        return _OTHERS.get(offset, f"header+{offset}")
+    behind = offset - HEADER_PAGE
+    if spec.kind == CURSOR_RING:
+        return _name_in_cursor_ring(spec, behind)
+    chunks = spec.slots * spec.slot_bytes
+    if behind < chunks:
+        slot, rest = divmod(behind, spec.slot_bytes)
+        return f"slot[{slot}].data[{rest // 8}]"
+    slot, flag = divmod(behind - chunks, 1 + spec.readers)
+    return f"slot[{slot}].read[{flag - 1}]" if flag else f"slot[{slot}].written"
+
+
+def _name_in_cursor_ring(spec: TransportSpec, behind: int) -> str:
+    if behind < READER_LINES_BYTES:
+        reader, rest = divmod(behind, LINE_BYTES)
+        return f"reader[{reader}].{_OF_READER_LINE.get(rest, f'line+{rest}')}"
+    slot, rest = divmod(behind - READER_LINES_BYTES, cursor_stride(spec))
+    for field, (start, _) in CURSOR_SLOT.items():
+        if start == rest:
+            return f"slot[{slot}].{field}"
+    return f"slot[{slot}].data[{(rest - CURSOR_SLOT_HEADER) // 8}]"
+
+
+def cursor_stride(spec: TransportSpec) -> int:
+    """From one slot of a cursor_ring to the next, in bytes."""
+    return -(-(CURSOR_SLOT_HEADER + spec.slot_bytes) // LINE_BYTES) * LINE_BYTES

@@ -1,0 +1,262 @@
+"""The command explore: scenarios in the virtual world, by many schedules, until one fails."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import shlex
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+from rich.console import Console
+
+from sim import run as story
+from sim.arguments import selected, tape_name
+from sim.errors import ExitStatus, Problem, ScenarioError, worst
+from sim.report.exploration import Ticker, outcome_line, totals_line
+from sim.report.output import printing
+from sim.scenario.planning import make_plan
+from sim.tapes import in_words, status_of
+from sim.virtual import tape as tapes
+from sim.virtual.exploring import (
+    Combination,
+    Coverage,
+    Explorer,
+    Found,
+    chunks,
+    shard_of,
+    union,
+)
+from sim.virtual.limits import lacks
+from sim.virtual.reduction import NOTHING
+from sim.virtual.schedulers import parse
+from sim.virtual.tape import Tape
+
+MODELS = ("tso", "pso", "ra")
+SCHEDULERS = ("random", "pct:3")
+EXECUTIONS = 10_000
+CHUNK = 256  # executions that one thread makes at a time, and that are of one shard
+POLL_S = 0.2
+
+Chunk = Tuple[int, Combination, range]  # its number over all combinations
+
+
+@dataclass
+class Crowd:
+    """Threads that make chunks of executions, each chunk once; results come back unordered.
+
+    After a failure only chunks before it are begun, so that the first one is always the same,
+    however many threads there are.
+    """
+
+    todo: Iterator[Chunk]
+    seed: int
+    counts_all: bool
+    ends_s: Optional[float]
+    done: queue.Queue[Union[Tuple[Chunk, Found], BaseException, None]] = field(
+        default_factory=queue.Queue
+    )
+    first_failure: Optional[int] = None
+    is_stopped: bool = False
+    executions: int = 0
+    steps: int = 0
+    coverage: List[Coverage] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def work(self) -> None:
+        explorers: Dict[Combination, Explorer] = {}
+        try:
+            taken = self._take()
+            while taken is not None:
+                number, combination, numbers = taken
+                if combination not in explorers:
+                    explorers[combination] = Explorer(combination, time.monotonic)
+                first = combination.seed(self.seed, numbers.start)
+                found, _ = explorers[combination].explore(
+                    range(first, first + len(numbers)),
+                    counts_all=self.counts_all,
+                    is_over=self._is_over,
+                )
+                self._finish(taken, found)
+                taken = self._take()
+        except BaseException as bug:
+            self.done.put(bug)
+        finally:
+            with self.lock:
+                self.coverage += [each.coverage for each in explorers.values()]
+            self.done.put(None)
+
+    def _is_over(self) -> bool:
+        return self.is_stopped or (self.ends_s is not None and time.monotonic() >= self.ends_s)
+
+    def _take(self) -> Optional[Chunk]:
+        with self.lock:
+            if self._is_over():
+                return None
+            taken = next(self.todo, None)
+            if taken is None or (self.first_failure is not None and taken[0] > self.first_failure):
+                return None
+            return taken
+
+    def _finish(self, taken: Chunk, found: Found) -> None:
+        with self.lock:
+            self.executions += found.executions
+            self.steps += found.steps
+            if found.first is not None and not self.counts_all:
+                self.first_failure = min(taken[0], self.first_failure or taken[0])
+        self.done.put((taken, found))
+
+
+def explore(arguments: argparse.Namespace) -> ExitStatus:
+    """Raises ScenarioError; KeyboardInterrupt after it has printed what it has."""
+    combinations = _combinations(arguments)
+    crowd = Crowd(
+        todo=_chunks(combinations, arguments),
+        seed=arguments.seed,
+        counts_all=arguments.counts_all,
+        ends_s=None
+        if arguments.budget_ns is None
+        else time.monotonic() + arguments.budget_ns / 1e9,
+    )
+    began_s = time.monotonic()
+    found: Dict[Combination, List[Tuple[int, Found]]] = {each: [] for each in combinations}
+    interrupted: Optional[KeyboardInterrupt] = None
+    threads = [
+        threading.Thread(target=crowd.work, name=f"explore-{n}", daemon=True)
+        for n in range(arguments.jobs)
+    ]
+    try:
+        with Ticker(lambda: (crowd.executions, crowd.steps, time.monotonic() - began_s)):
+            for thread in threads:
+                thread.start()
+            _gather(crowd, len(threads), found)
+    except KeyboardInterrupt as error:
+        interrupted = error
+    finally:
+        crowd.is_stopped = True
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    _drain(crowd, found)
+    elapsed_s = time.monotonic() - began_s
+    with printing() as console:
+        status = _told(arguments, combinations, crowd, found, elapsed_s, console)
+    if interrupted is not None:
+        raise interrupted
+    return status
+
+
+def _combinations(arguments: argparse.Namespace) -> Sequence[Combination]:
+    scenarios = selected(story.load_all(arguments.paths), arguments)
+    problems = [
+        Problem(scenario.path, None, lack.key, lack.why)
+        for scenario in scenarios
+        for lack in lacks(scenario)
+    ]
+    if problems:
+        raise ScenarioError(tuple(dict.fromkeys(problems)))
+    return [
+        Combination(make_plan(scenario, arguments.seed), model, scheduler)
+        for scenario in scenarios
+        for model in arguments.models or MODELS
+        for scheduler in arguments.schedulers or [parse(text) for text in SCHEDULERS]
+    ]
+
+
+def _chunks(combinations: Sequence[Combination], arguments: argparse.Namespace) -> Iterator[Chunk]:
+    """In turn, so that a budget is shared alike."""
+    index, shards = arguments.shard
+    executions = arguments.executions
+    if executions is None and arguments.budget_ns is None:
+        executions = EXECUTIONS
+    number = 0
+    for chunk, numbers in chunks(executions, CHUNK):
+        for combination in combinations:
+            is_new = combination.scheduler.has_dice or chunk == 0
+            if is_new and shard_of(chunk, shards) == index:
+                yield number, combination, numbers if combination.scheduler.has_dice else range(1)
+            number += 1
+
+
+def _gather(crowd: Crowd, threads: int, found: Dict[Combination, List[Tuple[int, Found]]]) -> None:
+    while threads:
+        try:
+            said = crowd.done.get(timeout=POLL_S)
+        except queue.Empty:
+            continue
+        if said is None:
+            threads -= 1
+        elif isinstance(said, BaseException):
+            raise said
+        else:
+            (number, combination, _), came_to = said
+            found[combination].append((number, came_to))
+
+
+def _drain(crowd: Crowd, found: Dict[Combination, List[Tuple[int, Found]]]) -> None:
+    while not crowd.done.empty():
+        said = crowd.done.get_nowait()
+        if isinstance(said, tuple):
+            (number, combination, _), came_to = said
+            found[combination].append((number, came_to))
+
+
+def _told(
+    arguments: argparse.Namespace,
+    combinations: Sequence[Combination],
+    crowd: Crowd,
+    found: Dict[Combination, List[Tuple[int, Found]]],
+    elapsed_s: float,
+    console: Console,
+) -> ExitStatus:
+    """Print what there is, and keep the tapes; what began behind the first failure counts not."""
+    statuses = []
+    total = Found()
+    texts: Dict[str, str] = {}
+    for combination in combinations:
+        sum_of = Found()
+        for number, came_to in sorted(found[combination], key=lambda each: each[0]):
+            if crowd.first_failure is None or number <= crowd.first_failure:
+                sum_of.add(came_to)
+        total.add(sum_of)
+        what = "nothing found"
+        if sum_of.first is not None:
+            what = in_words(sum_of.first[1].outcome, combination.plan)
+            statuses.append(status_of(sum_of.first[1].outcome))
+        console.print(outcome_line(combination, sum_of, what, combinations), soft_wrap=True)
+        if sum_of.first is not None:
+            text = texts.setdefault(
+                combination.plan.path, Path(combination.plan.path).read_text(encoding="utf-8")
+            )
+            file = _keep(combination, sum_of, text, arguments)
+            for command in ("replay", "shrink"):
+                words = shlex.join(["spinbed", command, str(file)])
+                console.print(f"      {words}", soft_wrap=True)
+    covered = union(crowd.coverage)
+    console.print(totals_line(total, elapsed_s, covered), soft_wrap=True)
+    return worst(statuses)
+
+
+def _keep(combination: Combination, found: Found, text: str, arguments: argparse.Namespace) -> Path:
+    assert found.first is not None
+    seed, played = found.first
+    tape = Tape(
+        path=combination.plan.path,
+        text=text,
+        name=combination.plan.name,
+        plan_seed=arguments.seed,
+        reduction=NOTHING,
+        model=combination.model,
+        scheduler=str(combination.scheduler),
+        seed=seed,
+        choices=played.choices,
+        outcome=played.outcome,
+    )
+    file: Path = arguments.tape_dir / tape_name(
+        combination.plan, combination.model, str(combination.scheduler)
+    )
+    tapes.save(tape, file)
+    return file

@@ -1,0 +1,156 @@
+"""Executions of one plan under one model, again and again: the machine alone, or driven.
+
+Without injections nothing outside the machine decides, and it runs at its full speed. With them
+the nemesis acts in between, as in any other run. Which of the two it is follows from the plan, so
+a tape is always replayed by the one that made it.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Callable, Iterator, Optional, Tuple
+
+from cy_kernels.explore import Simulation
+from sim.scenario.plan import Plan
+from sim.virtual.execution import execute
+from sim.virtual.program import simulation_of
+from sim.virtual.schedulers import Scheduler, measured, parse
+from sim.virtual.shrinking import Played, Player
+from sim.virtual.tape import Outcome
+
+SEARCHED_BY = ("random", "pct:3")
+BATCH = 2000  # executions of the machine alone between two looks at the clock
+LOOK_EVERY = 64
+
+Clock = Callable[[], float]  # seconds
+
+
+def open_player(plan: Plan, model: str, now_s: Clock) -> Player:
+    return (Driven if plan.injections else Alone)(plan, model, now_s)
+
+
+def played(simulation: Simulation) -> Played:
+    """The execution that the simulation holds."""
+    outcome = Outcome(simulation.stop, simulation.finding, simulation.steps, simulation.hash)
+    return Played(simulation.tape, outcome, simulation.has_diverged)
+
+
+class Alone:
+    """Of a plan without injections."""
+
+    def __init__(self, plan: Plan, model: str, now_s: Clock) -> None:
+        self.simulation = simulation_of(plan, model, stops_at_finding=True)
+        self._now_s = now_s
+
+    def replay(self, choices: bytes) -> Played:
+        self.simulation.choose_by("replay", tape=choices)
+        return self.execute(0)
+
+    def execute(self, seed: int) -> Played:
+        """By the scheduler that the simulation has."""
+        self.simulation.begin(seed)
+        self.simulation.start()
+        self.simulation.go()
+        return played(self.simulation)
+
+    def search(self, failure: str, *, until_s: float) -> Optional[Played]:
+        expected = measured(self.simulation, lambda: self.execute(0))
+        for turn in count():
+            scheduler = parse(SEARCHED_BY[turn % len(SEARCHED_BY)])
+            scheduler.choose(self.simulation, expected)
+            seed, last = turn * BATCH, (turn + 1) * BATCH
+            while seed < last:
+                if self._now_s() >= until_s:
+                    return None
+                done, _ = self.simulation.execute_many(seed, last - seed)
+                seed += done
+                found = played(self.simulation)
+                if found.outcome.failure == failure:
+                    return found
+        return None
+
+    def fewest(self, failure: str, *, below: int, until_s: float) -> Tuple[Optional[Played], int]:
+        found: Optional[Played] = None
+        is_late = False
+        looks = count(1)
+
+        def ends(simulation: Simulation) -> bool:
+            nonlocal found, is_late
+            if next(looks) % LOOK_EVERY == 0 and self._now_s() >= until_s:
+                is_late = True
+                return True
+            if simulation.stop == "ended" and simulation.finding is None:
+                return False
+            each = played(simulation)
+            if each.outcome.failure == failure:
+                found = each
+            return found is not None
+
+        if below > 0:
+            self.simulation.explore_all(
+                max_deviations=below - 1, stops_at_first=False, on_execution=ends
+            )
+        if found is not None:
+            return found, len(found.choices) - found.choices.count(0)
+        return None, 0 if is_late else below
+
+
+class Driven:
+    """Of a plan whose injections act on the processes from outside."""
+
+    def __init__(self, plan: Plan, model: str, now_s: Clock) -> None:
+        self.simulation = simulation_of(plan, model, stops_at_finding=True)
+        self._plan = plan
+        self._model = model
+        self._now_s = now_s
+
+    def replay(self, choices: bytes) -> Played:
+        execute(
+            self._plan,
+            model=self._model,
+            scheduler="replay",
+            tape=choices,
+            simulation=self.simulation,
+        )
+        return played(self.simulation)
+
+    def execute(self, scheduler: Scheduler, seed: int) -> Played:
+        execute(
+            self._plan,
+            model=self._model,
+            scheduler=str(scheduler),
+            seed=seed,
+            simulation=self.simulation,
+        )
+        return played(self.simulation)
+
+    def search(self, failure: str, *, until_s: float) -> Optional[Played]:
+        for seed in count():
+            if self._now_s() >= until_s:
+                return None
+            found = self.execute(parse(SEARCHED_BY[seed % len(SEARCHED_BY)]), seed)
+            if found.outcome.failure == failure:
+                return found
+        return None
+
+    def fewest(self, failure: str, *, below: int, until_s: float) -> Tuple[Optional[Played], int]:
+        for deviations in range(below):
+            for each in self._with(self.replay(b""), 0, deviations):
+                if each.outcome.failure == failure:
+                    return each, deviations
+                if self._now_s() >= until_s:
+                    return None, deviations
+        return None, below
+
+    def _with(self, played_so_far: Played, first: int, deviations: int) -> Iterator[Played]:
+        """All executions with that many more deviations, from position `first` on."""
+        if deviations == 0:
+            yield played_so_far
+            return
+        choices = played_so_far.choices
+        for at in range(len(choices) - 1, first - 1, -1):
+            for option in count(1):
+                each = self.replay(choices[:at] + bytes([option]))
+                if each.has_diverged or option == 255:
+                    break
+                yield from self._with(each, at + 1, deviations - 1)
