@@ -91,6 +91,7 @@ class Alone:
                 max_deviations=below - 1, stops_at_first=False, on_execution=ends
             )
         if found is not None:
+            found = self.replay(found.choices)  # a search goes on behind what it found
             return found, len(found.choices) - found.choices.count(0)
         return None, 0 if is_late else below
 
