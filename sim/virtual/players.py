@@ -21,6 +21,7 @@ from sim.virtual.tape import Outcome
 SEARCHED_BY = ("random", "pct:3")
 BATCH = 2000  # executions of the machine alone between two looks at the clock
 LOOK_EVERY = 64
+LONG_STEPS = 10_000  # an execution that is worth a look at the clock of its own
 
 Clock = Callable[[], float]  # seconds
 
@@ -76,7 +77,8 @@ class Alone:
 
         def ends(simulation: Simulation) -> bool:
             nonlocal found, is_late
-            if next(looks) % LOOK_EVERY == 0 and self._now_s() >= until_s:
+            is_long = simulation.steps > LONG_STEPS
+            if (next(looks) % LOOK_EVERY == 0 or is_long) and self._now_s() >= until_s:
                 is_late = True
                 return True
             if simulation.stop == "ended" and simulation.finding is None:
