@@ -20,6 +20,7 @@ import cy_kernels
 from cy_kernels.choice import PURE, Kernels, kernels
 from sim.live.region import names_with
 from sim.live.supervisor import Supervisor
+from sim.worlds import Worlds
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
 NEED_KERNELS = [
@@ -28,6 +29,8 @@ NEED_KERNELS = [
     "test_explore_evidence.py",
     "test_explore_exhaustive.py",
     "test_explore_programs.py",
+    "test_explore_reduction.py",
+    "test_explore_small_rings.py",
     "test_explore_views.py",
     "test_gate.py",
     "test_gate_raise.py",
@@ -37,10 +40,16 @@ NEED_KERNELS = [
     "test_op_sets.py",
     "test_steps_live.py",
     "test_stubs.py",
+    "test_tape.py",
+    "test_tapes_commands.py",
+    "test_virtual_batch.py",
+    "test_virtual_cli.py",
+    "test_virtual_determinism.py",
     "test_virtual_hang_runs.py",
     "test_virtual_hangs.py",
     "test_virtual_mutants.py",
     "test_virtual_schedulers.py",
+    "test_virtual_swarm.py",
     "test_virtual_world.py",
 ]
 IS_PURE = cy_kernels.status().kind == "pure"
@@ -57,9 +66,14 @@ def on(request: pytest.FixtureRequest) -> Kernels:
 
 
 @pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as made:
+def worlds() -> Iterator[Worlds]:
+    with Worlds() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def supervisor(worlds: Worlds) -> Supervisor:
+    return worlds.supervisor
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
+from cy_kernels import explore
 
 LINE = 64  # bytes between the locations of a litmus program
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
+from cy_kernels import explore
 
 STORE_BUFFERING = [
     [("store", 0, 1, "relaxed"), ("load", 0, 1, "relaxed")],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from random_programs import Instruction, programs
 
-explore = pytest.importorskip("cy_kernels.explore")
+from cy_kernels import explore
 
 PLAIN_MAX = 1500  # executions that a program may have to be compared here
 COMPARED = 300

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
+from cy_kernels import explore
 
 RINGS = ("flag_ring", "cursor_ring")
 BUFFERED = ("sc", "tso", "pso")

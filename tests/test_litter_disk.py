@@ -14,15 +14,15 @@ from live_plans import plan
 from scenario_texts import GOOD
 
 from sim.errors import WorldError
-from sim.live.supervisor import Supervisor
 from sim.run import run
+from sim.worlds import Worlds
 
 AS_ROOT = () if os.geteuid() == 0 else ("--user", "--map-root-user")
 # On a disk of 64 KiB in the folder `disk`, which ends with the namespace; what is on it is told.
 ON_A_TINY_DISK = (
     *("unshare", "--mount", "--kill-child", *AS_ROOT, "sh", "-c"),
     'mount -t tmpfs -o size=64k,nr_inodes="$INODES" tmpfs disk && { sh -c "$1"; shift; "$@"; '
-    'status=$?; ls -A disk disk/journals >&2; exit $status; }',
+    "status=$?; ls -A disk disk/journals >&2; exit $status; }",
     "sh",
 )
 FILL = "mkdir disk/journals; cat /dev/zero > disk/filler 2>/dev/null; true"
@@ -102,8 +102,8 @@ def test_a_full_disk_for_the_report_is_told_and_no_bug(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_vanished_during_the_run_is_an_error_of_the_world(tmp_path: Path) -> None:
-    with Supervisor() as supervisor:
+    with Worlds() as worlds:
         gone = tmp_path / "gone" / "journal.jsonl"
         with pytest.raises(WorldError, match="creating the journal failed: ENOENT .*gone"):
-            run(plan(messages=5), supervisor, reproduce="again", journal=gone)
+            run(plan(messages=5), worlds, reproduce="again", journal=gone)
     assert os.listdir(tmp_path) == []

@@ -209,11 +209,11 @@ restart_after = "5ms"
 
 
 @pytest.mark.parametrize(("path", "count"), [("attach", 6), ("end", 5), ("detach", 1)])
-def test_a_sweep_covers_every_step_of_its_path(supervisor, tmp_path: Path, path: str, count: int):
+def test_a_sweep_covers_every_step_of_its_path(worlds, tmp_path: Path, path: str, count: int):
     file = tmp_path / "sweep.toml"
     file.write_text(SWEEP.replace("PATH", path))
     results = [
-        run(make_plan(scenario, 0), supervisor, reproduce="", journal=tmp_path / str(index))
+        run(make_plan(scenario, 0), worlds, reproduce="", journal=tmp_path / str(index))
         for index, scenario in enumerate(load(file))
     ]
     assert [(result.verdict, result.exit_status) for result in results] == [
@@ -222,12 +222,12 @@ def test_a_sweep_covers_every_step_of_its_path(supervisor, tmp_path: Path, path:
     assert f"steps covered: {count} of {count}" in text.render(results)
 
 
-def test_a_sweep_with_a_step_that_is_not_come_to_fails_and_names_it(supervisor, tmp_path: Path):
+def test_a_sweep_with_a_step_that_is_not_come_to_fails_and_names_it(worlds, tmp_path: Path):
     file = tmp_path / "sweep.toml"
     never = SWEEP.replace("messages = 20", 'messages = 20, deadline = "20s"')
     file.write_text(never.replace("PATH", "timeout"))
     (scenario,) = load(file)
-    result = run(make_plan(scenario, 0), supervisor, reproduce="", journal=tmp_path / "journal")
+    result = run(make_plan(scenario, 0), worlds, reproduce="", journal=tmp_path / "journal")
     assert result.exit_status is ExitStatus.UNKNOWN
     said = text.render([dataclasses.replace(result, duration_ns=0)])
     assert "steps covered: 0 of 1; never come to: writer wait.clock.timed_out" in said

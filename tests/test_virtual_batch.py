@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("cy_kernels.explore")
-
 from sim.scenario.loader import load
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("cy_kernels.explore")
-
 from sim.cli import main
 from sim.hang.classes import HangClass
 from sim.hang.explain import explain

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("cy_kernels.explore")
-
 from hang_controls import CONTROLS
 from hang_programs import HANGS, Program
 from hang_runs import brings, execute, hanging, machine

@@ -8,8 +8,8 @@ from typing import Any, Iterator, Optional
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
-from sim.virtual.schedulers import parse  # noqa: E402
+from cy_kernels import explore
+from sim.virtual.schedulers import parse
 
 PROTOCOL = Path(__file__).resolve().parents[1] / "cy_kernels" / "protocol"
 TABLE_LINE = re.compile(r"^#   ([a-z-]+) .*  (every model|TSO, PSO, RA|PSO, RA; not TSO)$", re.M)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
-from sim.virtual import recheck as rechecking  # noqa: E402
-from sim.virtual.schedulers import (  # noqa: E402
+from cy_kernels import explore
+from sim.virtual import recheck as rechecking
+from sim.virtual.schedulers import (
     SCHEDULERS,
     BadScheduler,
     Scheduler,

@@ -8,9 +8,9 @@ from typing import Optional
 
 import pytest
 
-explore = pytest.importorskip("cy_kernels.explore")
-from sim.virtual import swarm  # noqa: E402
-from sim.virtual.schedulers import Scheduler  # noqa: E402
+from cy_kernels import explore
+from sim.virtual import swarm
+from sim.virtual.schedulers import Scheduler
 
 SEEDS = 400
 STEPS_AT_LEAST = 100_000  # of SEEDS experiments of one ring and model

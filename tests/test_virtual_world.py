@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("cy_kernels.explore")
-
 from sim.errors import ExitStatus
 from sim.history.op import HANG, Op
 from sim.scenario.loader import load
