@@ -93,7 +93,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     for name, what in (
         ("run", "run scenario files and judge what happened"),
         ("list", "name the runs that scenario files make"),
-        ("validate", "say everything that is wrong with scenario files; start nothing"),
+        ("validate", "say everything that is wrong with scenario files; import and start nothing"),
         ("schema", "print the JSON Schema of a scenario file"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
         ("explore", "run scenarios in the virtual world, by many schedules"),

@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 import traceback
-from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, List, NoReturn, Optional, Sequence
 
@@ -220,7 +219,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    for path, count in Counter(run.path for run in story.load_all(arguments.paths)).items():
+    for path, count in story.count_all(arguments.paths).items():
         print(f"{path}: ok, {count} run{'' if count == 1 else 's'}")
     return ExitStatus.OK
 

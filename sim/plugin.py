@@ -20,7 +20,7 @@ class PluginError(Exception):
 
 
 def is_named(text: str) -> bool:
-    return re.match(PATTERN, text) is not None
+    return re.fullmatch(PATTERN, text) is not None
 
 
 def find_class(name: str, what: str, seam: type) -> Any:

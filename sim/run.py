@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence, TypeVar
+from typing import Callable, List, Mapping, Optional, Sequence, TypeVar
 
 from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
@@ -11,7 +11,7 @@ from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
 from sim.live.rights import lack_of_rights
 from sim.live.world import LiveWorld
-from sim.scenario.loader import discover, load
+from sim.scenario.loader import count_runs, discover, load
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.scenario import Scenario
@@ -25,6 +25,12 @@ U = TypeVar("U")
 def load_all(paths: Sequence[str]) -> Sequence[Scenario]:
     """Every run of every file. Raises ScenarioError with the problems of all files."""
     return _each(load, discover(paths))
+
+
+def count_all(paths: Sequence[str]) -> Mapping[str, int]:
+    """How many runs each file makes; nothing that a file names is imported. Raises ScenarioError
+    with the problems of all files."""
+    return dict(_each(lambda path: [(str(path), count_runs(path))], discover(paths)))
 
 
 def plan_all(

@@ -113,9 +113,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def spinbed(command: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def spinbed(
+    command: str, tables: str, folder: Path, *, text: str = GOOD
+) -> subprocess.CompletedProcess[str]:
     """The real command on this scenario, with their package on PYTHONPATH."""
-    (folder / "theirs.toml").write_text(GOOD.replace("NAME", "theirs") + text, encoding="utf-8")
+    (folder / "theirs.toml").write_text(text.replace("NAME", "theirs") + tables, encoding="utf-8")
     words = ["theirs.toml"] + ["--report", "json"] * (command == "run")
     path = [str(folder / "path"), *filter(None, sys.path)]
     return subprocess.run(
@@ -162,21 +164,21 @@ def test_what_their_checker_objects_to_is_a_matter_of_safety(folder: Path) -> No
 def test_a_fault_that_is_none_is_refused_at_its_kind(
     folder: Path, was: str, now: str, said: str
 ) -> None:
-    done = spinbed("validate", FAULT.replace(was, now), folder)
+    done = spinbed("list", FAULT.replace(was, now), folder)
     assert (done.returncode, done.stdout) == (64, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("theirs.toml:20: fault[0].kind: ") and said in line
 
 
 def test_the_keys_of_their_fault_are_its_fields(folder: Path) -> None:
-    done = spinbed("validate", FAULT.replace("wish =", "wihs ="), folder)
+    done = spinbed("list", FAULT.replace("wish =", "wihs ="), folder)
     assert done.returncode == 64
     said = "theirs.toml:24: fault[0].wihs: unknown key 'wihs' (did you mean 'wish'?)\n"
     assert done.stderr == said
 
 
 def test_a_fault_that_takes_other_arguments_is_refused_with_what_python_says(folder: Path) -> None:
-    done = spinbed("validate", FAULT.replace("things:Nap", "things:OtherArguments"), folder)
+    done = spinbed("list", FAULT.replace("things:Nap", "things:OtherArguments"), folder)
     assert done.returncode == 64
     assert done.stderr.startswith("theirs.toml:19: fault[0]: ") and "argument" in done.stderr
 
@@ -191,10 +193,68 @@ def test_a_fault_that_takes_other_arguments_is_refused_with_what_python_says(fol
     ],
 )
 def test_a_checker_that_is_none_is_refused_at_its_alias(folder: Path, now: str, said: str) -> None:
-    done = spinbed("validate", CHECK.replace("things:NoReceive", now), folder)
+    done = spinbed("list", CHECK.replace("things:NoReceive", now), folder)
     assert (done.returncode, done.stdout) == (64, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("theirs.toml:22: check[1].alias: ") and said in line
+
+
+def test_validate_imports_nothing_that_a_file_names(folder: Path) -> None:
+    trace = folder / "imported"
+    (folder / "path" / "their_pkg" / "__init__.py").write_text(f"open({str(trace)!r}, 'w').close()")
+    transport = GOOD.replace('kind = "cursor_ring"', 'kind = "their_pkg.things:Ring"')
+    assert transport != GOOD
+    for text in (GOOD, transport):
+        done = spinbed("validate", FAULT + CHECK + EXPECT, folder, text=text)
+        assert (done.returncode, done.stdout) == (0, "theirs.toml: ok, 1 run\n"), done.stderr
+        assert not trace.exists()
+    done = spinbed("list", FAULT + CHECK + EXPECT, folder)
+    assert done.returncode == 0 and trace.exists()
+
+
+def test_validate_takes_names_that_lead_nowhere_and_keys_that_nobody_knows(folder: Path) -> None:
+    nowhere = (FAULT + CHECK + EXPECT).replace("their_pkg", "nobodys_pkg").replace("wish", "wihs")
+    done = spinbed("validate", nowhere, folder)
+    assert (done.returncode, done.stdout) == (0, "theirs.toml: ok, 1 run\n"), done.stderr
+    assert spinbed("list", nowhere, folder).returncode == 64
+
+
+def test_validate_counts_the_runs_of_a_sweep_over_steps_and_of_a_plug_in(folder: Path) -> None:
+    by_step = FAULT.replace('{ process = "writer", after_ops = 5 }', '{ step = "every" }')
+    swept = "[sweep.product]\n'fault[0].wish' = ['1ms', '2ms', '3ms']\n"
+    done = spinbed("validate", by_step + swept, folder)
+    listed = spinbed("list", by_step + swept, folder)
+    count = len(listed.stdout.splitlines())
+    assert count > 3 and count % 3 == 0, listed.stderr
+    assert done.stdout == f"theirs.toml: ok, {count} runs\n"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("their_pkg.things:Nap", "their_pkg.things:", "20: fault[0].kind: unknown fault "),
+        ("their_pkg.things:Nap", "their-pkg:Nap", "20: fault[0].kind: unknown fault "),
+        ("their_pkg.things:Nap", "their_pkg:Nap\\n", "20: fault[0].kind: unknown fault "),
+        ('target = "reader"\n', "", "19: fault[0].target: is required"),
+        ('target = "reader"', 'target = "raeder"', "21: fault[0].target: 'raeder' names nobody"),
+        ('s = "writer"', 's = "wirter"', "22: fault[0].at.process: 'wirter' names nobody"),
+        ("at = {", "every = {", "22: fault[0].every: expected a duration"),
+        ('at = { process = "writer", after_ops = 5 }', 'at = "1ms"\ntimes = 2', "fault[0].times: "),
+        ('{ process = "writer", after_ops = 5 }', '{ step = "no" }', "unknown step 'no'"),
+        ('"20ms"', "20", '23: fault[0].heal_after: expected a duration such as "300ms", got 20'),
+        ('alias = "their_pkg.things:NoReceive"', 'alias = "their_pkg.things:"', "unknown checker"),
+        ('checker = "their_pkg', 'checker = "her_pkg', "does not run: it is in no [[check]]"),
+    ],
+)
+def test_validate_checks_all_that_is_not_their_own(
+    folder: Path, was: str, now: str, said: str
+) -> None:
+    text = FAULT + CHECK + EXPECT
+    assert was in text
+    done = spinbed("validate", text.replace(was, now, 1), folder)
+    assert (done.returncode, done.stdout) == (64, "")
+    lines = done.stderr.splitlines()
+    assert any(line.startswith("theirs.toml:") and said in line for line in lines), done.stderr
 
 
 @pytest.mark.parametrize(("name", "is_valid"), [("things:Nap", True), ("things", False)])

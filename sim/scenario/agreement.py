@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type
 
 from sim import transport
-from sim.abc import Capability, TransportSpec
+from sim.abc import Capability, Fault, TransportSpec
 from sim.abc import Transport as TransportSeam
 from sim.scenario.durations import format_duration
-from sim.scenario.fault_schema import aimed, find_fault, heal_key, parameters_of
+from sim.scenario.fault_schema import aimed, fault_of, heal_key, parameters_of
 from sim.scenario.lines import Path
 from sim.scenario.models import READERS_MAX, AfterOps, AtStep, Transport, Uniform, WriterProcess
 from sim.scenario.names import ROLES, SELECTORS, nearest, show
@@ -176,7 +176,6 @@ def _check_sizes(
 def _check_fault_times(
     table: Any, path: Path, deadline_ns: Optional[int], problems: Collector
 ) -> None:
-    kind = find_fault(table.kind)
     if table.at is None and table.every is None:
         problems.add((*path, "at"), "is required: a time, { process, after_ops }, or `every`")
         return
@@ -195,7 +194,9 @@ def _check_fault_times(
         key = "at" if table.at is not None and table.at >= deadline_ns else "every"
         message = f"{format_duration(last_ns)} after the start is not before the deadline of "
         problems.add((*path, key), message + format_duration(deadline_ns))
-    _check_overlap(table, heal_key(kind), path, problems)
+    kind = fault_of(table)
+    if kind is not None:
+        _check_overlap(table, heal_key(kind), path, problems)
 
 
 def _check_overlap(table: Any, healing: Optional[str], path: Path, problems: Collector) -> None:
@@ -210,10 +211,29 @@ def _check_overlap(table: Any, healing: Optional[str], path: Path, problems: Col
 
 
 def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
-    kind = find_fault(table.kind)
     candidates, message, near = candidates_of(table.target, crew)
     if message is not None:
         problems.add((*path, "target"), message, near)
+    if isinstance(table.at, (AfterOps, AtStep)) and table.at.process is not None:
+        name = table.at.process
+        if name not in _everybody(crew):
+            _, message, near = candidates_of(name, crew)
+            if message is None:
+                message, near = f"{show(name)} is a selector: name one process", None
+            problems.add((*path, "at", "process"), message, near)
+    kind = fault_of(table)
+    if kind is not None:
+        _check_fault_kind(kind, table, candidates, path, crew, problems)
+
+
+def _check_fault_kind(
+    kind: Type[Fault],
+    table: Any,
+    candidates: Sequence[str],
+    path: Path,
+    crew: Crew,
+    problems: Collector,
+) -> None:
     roles = {crew[name.split("[")[0]].role for name in candidates}
     for role in sorted(roles - kind.roles):
         wanted = " or ".join(sorted(kind.roles))
@@ -229,13 +249,6 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
         if table.at.process in (None, *candidates):
             message = f"{show(table.target)} does nothing until then: wait for another process"
             problems.add((*path, "at"), message)
-    if counts and table.at.process is not None:
-        name = table.at.process
-        if name not in _everybody(crew):
-            _, message, near = candidates_of(name, crew)
-            if message is None:
-                message, near = f"{show(name)} is a selector: name one process", None
-            problems.add((*path, "at", "process"), message, near)
     try:
         aimed(kind, candidates[0] if candidates else "writer", parameters_of(kind, table))
     except (TypeError, ValueError) as error:  # the former of a plug-in that takes other arguments

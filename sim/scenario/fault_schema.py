@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import Any, Dict, Literal, Mapping, Optional, Tuple, Type, get_type_hints
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from sim import faults, plugin
 from sim.abc import Fault
@@ -23,6 +23,28 @@ from sim.scenario.models import (
 
 # A fault that brings a successor says when in its own words; it heals then.
 RESTART_FIELD = "restart_after_ns"
+
+
+class FaultKeys(BaseModel):
+    """The keys that every fault has."""
+
+    model_config = STRICT
+    target: Target = key(..., "a process (reader[1]) or reader:one, :some, :majority, :all")
+    at: Optional[At] = key(
+        None, 'when: "1.5s" after all are ready, { process, after_ops } or { step }'
+    )
+    every: Optional[PositiveDuration] = key(
+        None, "again and again, so far apart; needs `times`", unit="duration"
+    )
+    times: int = key(1, "how often, with `every`", ge=1, le=TIMES_MAX)
+
+
+class UnreadFault(FaultKeys):
+    """A plug-in that is not imported: nobody knows its other keys, nor whether it heals."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str
+    heal_after: Optional[PositiveDuration] = None
 
 
 def fault_models() -> Mapping[str, Type[BaseModel]]:
@@ -54,6 +76,11 @@ def fault_model(kind: str) -> Type[BaseModel]:
         raise plugin.PluginError(f"{kind!r}: its fields make no keys: {why}") from error
 
 
+def fault_of(table: Any) -> Optional[Type[Fault]]:
+    """Of a checked table; None where it is a plug-in that is not imported."""
+    return None if isinstance(table, UnreadFault) else find_fault(table.kind)
+
+
 def heal_key(fault: Type[Fault]) -> Optional[str]:
     """The key that says when the fault is healed; None where there is nothing to heal."""
     if RESTART_FIELD in _parameters(fault):
@@ -82,16 +109,6 @@ def _models(table: Tuple[Tuple[str, Type[Fault]], ...]) -> Mapping[str, Type[Bas
 def _model(alias: str, fault: Type[Fault]) -> Type[BaseModel]:
     fields: Dict[str, Any] = {
         "kind": (Literal[alias], key(..., fault.doc)),
-        "target": (Target, key(..., "a process (reader[1]) or reader:one, :some, :majority, :all")),
-        "at": (
-            Optional[At],
-            key(None, 'when: "1.5s" after all are ready, { process, after_ops } or { step }'),
-        ),
-        "every": (
-            Optional[PositiveDuration],
-            key(None, "again and again, so far apart; needs `times`", unit="duration"),
-        ),
-        "times": (int, key(1, "how often, with `every`", ge=1, le=TIMES_MAX)),
     }
     if heal_key(fault) == "heal_after":
         fields["heal_after"] = (
@@ -100,7 +117,7 @@ def _model(alias: str, fault: Type[Fault]) -> Type[BaseModel]:
         )
     for name, field in _parameters(fault).items():
         fields[_key_of(name)] = _parameter(name, field, get_type_hints(fault)[name])
-    return create_model(f"fault_{alias}", __config__=STRICT, __doc__=fault.doc, **fields)
+    return create_model(f"fault_{alias}", __base__=FaultKeys, __doc__=fault.doc, **fields)
 
 
 def _parameters(fault: Type[Fault]) -> Mapping[str, dataclasses.Field[Any]]:

@@ -39,34 +39,45 @@ def load(path: PathLike) -> Sequence[Scenario]:
     return _scenarios(read_document(Path(path)))
 
 
+def count_runs(path: PathLike) -> int:
+    """How many runs the file makes. Imports nothing that it names, and so leaves unchecked what
+    only a plug-in knows, such as a fault's own keys. Raises ScenarioError."""
+    return len(_checked(read_document(Path(path)), imports=False))
+
+
 def load_text(text: str, file: str) -> Sequence[Scenario]:
     """As `load`, of a file called so whose text is at hand."""
     return _scenarios(parse_document(text, file))
 
 
 def _scenarios(document: Document) -> Sequence[Scenario]:
+    checked = _checked(document, imports=True)
+    return tuple(_scenario(tables, run, document) for tables, run in checked)
+
+
+def _checked(document: Document, *, imports: bool) -> Sequence[Tuple[Tables, Run]]:
     outer = Collector(document.file, document.lines)
     runs = runs_of(document.keys, outer)
     if not runs:  # the sweep is wrong: the rest is judged as it stands in the file
         keys = {name: value for name, value in document.keys.items() if name != "sweep"}
         runs = (Run("", keys, {}),)
     found: Dict[Problem, None] = dict.fromkeys(outer.found)
-    scenarios: List[Scenario] = []
+    checked: List[Tuple[Tables, Run]] = []
     for run in runs:
         problems = Collector(document.file, document.lines, run.moved)
-        tables = checked_tables(run.keys, problems)
+        tables = checked_tables(run.keys, problems, imports=imports)
         agreement.check_agreement(tables, problems)
         step_sweep.check_steps(tables, problems)
         found.update(dict.fromkeys(problems.found))
         if not found:
             for stepped, suffix in step_sweep.each_step(tables, run.suffix):
-                scenarios.append(_scenario(stepped, replace(run, suffix=suffix), document))
-    if len(scenarios) > RUNS_MAX:
-        message = f"makes {len(scenarios)} runs with its steps; at most {RUNS_MAX}"
+                checked.append((stepped, replace(run, suffix=suffix)))
+    if len(checked) > RUNS_MAX:
+        message = f"makes {len(checked)} runs with its steps; at most {RUNS_MAX}"
         found[Problem(document.file, document.lines.nearest(("sweep",)), "sweep", message)] = None
     if found:
         raise ScenarioError(sorted(found, key=lambda problem: problem.line or 0))
-    return tuple(scenarios)
+    return checked
 
 
 def discover(paths: Sequence[PathLike]) -> List[Path]:

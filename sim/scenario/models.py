@@ -6,7 +6,6 @@ import re
 from typing import Annotated, Any, Dict, List, Optional, Union
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -110,14 +109,6 @@ def _not_reserved(value: str) -> str:
     return value
 
 
-def _importable_checker(value: str) -> str:
-    try:
-        names.find_checker(value)
-    except plugin.PluginError as error:
-        raise refuse(str(error), error.nearest) from None
-    return value
-
-
 ProcessName = Annotated[str, Field(pattern=PROCESS_NAME), BeforeValidator(_not_reserved)]
 Target = Annotated[str, Field(pattern=TARGET)]
 Env = Annotated[Dict[str, str], BeforeValidator(_env)]
@@ -128,7 +119,6 @@ World = Annotated[str, OneOf("world", lambda: names.WORLDS)]
 CheckerName = Annotated[
     str,
     OneOf("checker", names.checker_names, beside=plugin.is_named, pattern=plugin.PATTERN),
-    AfterValidator(_importable_checker),
 ]
 TransportKind = Annotated[
     str,

@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sim.abc import Capability
 from sim.scenario import agreement, steps
-from sim.scenario.fault_schema import find_fault
+from sim.scenario.fault_schema import fault_of
 from sim.scenario.lines import Path
 from sim.scenario.models import AtStep, WriterProcess
 from sim.scenario.names import nearest, show
@@ -41,7 +41,7 @@ def check_steps(tables: Tables, problems: Collector) -> None:
         if table is None:
             continue
         path: Path = ("fault", index, "at")
-        kind = find_fault(table.kind)
+        kind = fault_of(table)
         if not isinstance(table.at, AtStep):
             if hasattr(kind, "step_action") and table.at is not None:
                 problems.add(path, f"{table.kind} needs {{ step = ... }}")
@@ -54,7 +54,7 @@ def check_steps(tables: Tables, problems: Collector) -> None:
             chosen = path_of(table.at, tables, crew, table.target)
             if chosen in getattr(kind, "never_on", ()):
                 problems.add((*path, "path"), f"{table.kind} is not for path {show(chosen)}")
-        elif not kind.requires <= FROM_OUTSIDE:
+        elif kind is not None and not kind.requires <= FROM_OUTSIDE:
             message = f"{table.kind} asks the process for something, and at a step it obeys nobody"
             problems.add((*path, "step"), message)
         walkers = {name: _walker(name, tables, crew) for name in _who(table, crew)}

@@ -9,7 +9,13 @@ from pydantic import BaseModel
 
 from sim.plugin import PluginError, is_named
 from sim.scenario.exploring import SOMETIMES, Explore
-from sim.scenario.fault_schema import fault_model, fault_models, find_fault, heal_key
+from sim.scenario.fault_schema import (
+    UnreadFault,
+    fault_model,
+    fault_models,
+    find_fault,
+    heal_key,
+)
 from sim.scenario.lines import Path
 from sim.scenario.models import (
     Check,
@@ -22,7 +28,7 @@ from sim.scenario.models import (
     Transport,
     WriterProcess,
 )
-from sim.scenario.names import nearest, show
+from sim.scenario.names import find_checker, nearest, show
 from sim.scenario.problems import LATER, Collector, kind_of
 
 LISTS = ("process", "fault", "check", "expect", "sometimes")
@@ -53,7 +59,9 @@ class Tables:
     sometimes: List[Optional[Any]] = field(default_factory=list)  # of SOMETIMES
 
 
-def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
+def checked_tables(keys: Mapping[str, Any], problems: Collector, *, imports: bool) -> Tables:
+    """`imports`: plug-ins are, and checked in full; if not, the form of their names is checked, and
+    of their faults the keys that all faults have."""
     head_keys = {name: value for name, value in keys.items() if name not in SECTIONS}
     tables = Tables(
         head=_head(head_keys, problems),
@@ -62,11 +70,14 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector) -> Tables:
     for path, raw in _each(keys, "process", problems):
         tables.processes.append(_one_of(ROLES, "role", "role", raw, path, problems))
     for path, table in _each(keys, "fault", problems):
-        tables.faults.append(_fault(table, path, problems))
+        tables.faults.append(_fault(table, path, problems, imports=imports))
     for path, raw in _each(keys, "check", problems):
-        tables.checks.append(problems.validated(Check, raw, path))
+        tables.checks.append(_check(raw, path, problems, imports=imports))
     for path, raw in _each(keys, "expect", problems):
-        tables.expects.append(_expect(raw, path, problems))
+        expected = _expect(raw, path, problems)
+        named = getattr(expected, "checker", None) if imports else None
+        is_there = named is None or _has_checker(named, (*path, "checker"), problems)
+        tables.expects.append(expected if is_there else None)
     if "explore" in keys:
         tables.explore = problems.validated(Explore, keys["explore"], ("explore",))
     for path, raw in _each(keys, "sometimes", problems):
@@ -134,11 +145,13 @@ def _one_of(
     return None
 
 
-def _fault(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
-    """A plug-in is imported to check its table: its fields are the keys."""
+def _fault(raw: Any, path: Path, problems: Collector, *, imports: bool) -> Optional[Any]:
+    """A plug-in's own keys are its fields, which are known once it is imported."""
     models = dict(fault_models())
     name = raw.get("kind") if isinstance(raw, dict) else None
     if isinstance(name, str) and is_named(name):
+        if not imports:
+            return problems.validated(UnreadFault, raw, path)
         try:
             models[name] = fault_model(name)
         except PluginError as error:
@@ -155,6 +168,22 @@ def _without_vain_healing(raw: Any, path: Path, problems: Collector) -> Any:
         return raw
     problems.add((*path, "heal_after"), f"{kind.alias} has nothing to heal")
     return {name: value for name, value in raw.items() if name != "heal_after"}
+
+
+def _check(raw: Any, path: Path, problems: Collector, *, imports: bool) -> Optional[Check]:
+    check: Optional[Check] = problems.validated(Check, raw, path)
+    if check is None or not imports or _has_checker(check.alias, (*path, "alias"), problems):
+        return check
+    return None
+
+
+def _has_checker(name: str, path: Path, problems: Collector) -> bool:
+    try:
+        find_checker(name)
+    except PluginError as error:
+        problems.add(path, str(error), error.nearest)
+        return False
+    return True
 
 
 def _expect(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
