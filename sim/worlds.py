@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from contextlib import ExitStack
 from typing import Optional, Tuple
 
+import cy_kernels
+from cy_kernels.choice import COMPILED
 from sim.errors import Problem, ScenarioError
 from sim.history.history import History
 from sim.live.supervisor import Supervisor
@@ -50,7 +51,7 @@ class Worlds:
 
 def is_there() -> bool:
     """The simulated machine, which is compiled."""
-    return importlib.util.find_spec("cy_kernels.explore") is not None
+    return cy_kernels.status().kind == COMPILED
 
 
 def refuse_live_only(scenario: Scenario) -> None:

@@ -57,6 +57,7 @@ FILES: Dict[str, Dict[str, str]] = {
     "evicts": {"transport": "evict_dead = true"},
     "restarts": {"rest": RESTART},
     "mutant": {"transport": 'kind = "flag_ring"\nmutant = "flag-before-data"'},
+    "virtual": {},
 }
 
 
@@ -73,9 +74,16 @@ def without_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(path: Path, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    words = ("run", str(folder), "--report", "json", "--jobs", "2")
+    return spinbed(path, folder, *words, **environ)
+
+
+def spinbed(
+    path: Path, folder: Path, *words: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if k not in (VARIABLE, cy_kernels.REQUIRE)}
     return subprocess.run(
-        [sys.executable, "-m", "sim.cli", "run", str(folder), "--report", "json", "--jobs", "2"],
+        [sys.executable, "-m", "sim.cli", *words],
         cwd=folder,
         env={**kept, "PYTHONPATH": str(path), **environ},
         capture_output=True,
@@ -92,6 +100,8 @@ def test_an_installation_without_kernels_runs_and_says_once_why(
         text = SCENARIO.format(name=name, **filled)
         if name == "mutant":
             text = text.replace('kind = "cursor_ring"\n', "")
+        if name == "virtual":
+            text = text.replace("[transport]", 'worlds = ["virtual"]\n[transport]')
         (tmp_path / f"{name}.toml").write_text(text)
     done = command(without_kernels, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -110,7 +120,19 @@ def test_an_installation_without_kernels_runs_and_says_once_why(
         "restarts": f"pure kernels cannot take the place of a dead process over {swap},"
         " and reader runs them",
         "mutant": "pure kernels have no mutants, and writer runs them",
+        "virtual": "the virtual world needs compiled kernels: there are none",
     }
+
+
+@pytest.mark.parametrize("words", ["explore x", "replay x", "shrink x", "diff x y"])
+def test_what_needs_the_simulated_machine_is_refused_and_says_why(
+    without_kernels: Path, tmp_path: Path, words: str
+) -> None:
+    done = spinbed(without_kernels, tmp_path, *words.split())
+    assert (done.returncode, done.stdout) == (64, "")
+    said = "spinbed: the virtual world needs compiled kernels: "
+    assert done.stderr.splitlines()[-1].startswith(said), done.stderr
+    assert "Traceback" not in done.stderr and list(tmp_path.iterdir()) == []
 
 
 def test_who_asks_for_pure_kernels_is_not_warned(tmp_path: Path) -> None:
