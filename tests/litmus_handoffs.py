@@ -141,6 +141,12 @@ FUTEX = [
         "0:r0=0",  # woken, or told that the word is another: then it has been seen
         "",
     ),
+    Shape(  # who stores and who wakes are not the same: the wake may come first
+        "wake+by-another",
+        [[("futex_wait", 0, X, 0)], [rel(X, 1)], [("futex_wake", X)]],
+        "stuck [x]=1",
+        "sc tso pso ra",
+    ),
     Shape(
         "until-missed", [[w(X, 1), w(X, 2)], [("until", X, 1, "relaxed")]], "stuck", "sc tso pso ra"
     ),

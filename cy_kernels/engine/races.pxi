@@ -128,17 +128,35 @@ cdef void keep_accesses(Reduction* r, Taken* step, u32 index) noexcept nogil:
         r.last_timed = index
 
 
+# Whether the actor sleeps at the node and what its step did there is independent of `other`.
+cdef bint sleeps_through(Reduction* r, u32 node, u32 actor, Footprint* other) noexcept nogil:
+    cdef u32 i, end = r.sleeper_count
+    if node + 1 < r.node_count:
+        end = r.nodes[node + 1].sleepers
+    for i in range(r.nodes[node].sleepers, end):
+        if r.sleepers[i].actor == actor:
+            return not conflict(&r.sleepers[i].footprint, other)
+    return False
+
+
 # Steps `first` and `second` race. What follows `first` without depending on it, and then `second`,
-# could have happened in its place: some actor that can begin that has to be tried there.
+# could have happened in its place: some actor that can begin that has to be tried there. Without
+# `first`, `second` can touch something else (a futex wait that sleeps now, where it was refused),
+# and depend on what comes before it: it can begin that if nothing does, or if it was tried there.
 cdef void reverse(Reduction* r, u32 first, u32 second) noexcept nogil:
     cdef Node* node = &r.nodes[r.taken[first].node]
     cdef u32 leader = r.taken[first].actor
     cdef u64 begins = 0, seen = 0, others
     cdef u32 begun_at[SEARCH_ACTORS]
+    cdef Footprint between
     cdef u32 i, actor, other
-    for i in range(first + 1, second + 1):
+    memset(&between, 0, sizeof(Footprint))
+    for i in range(first + 1, second):
+        if clock_of(r, i)[leader] > first:
+            continue
+        join_footprint(&between, &r.taken[i].footprint)
         actor = r.taken[i].actor
-        if seen >> actor & 1 or (i != second and clock_of(r, i)[leader] > first):
+        if seen >> actor & 1:
             continue
         begins |= <u64>1 << actor
         others = seen
@@ -150,6 +168,10 @@ cdef void reverse(Reduction* r, u32 first, u32 second) noexcept nogil:
                 break
         seen |= <u64>1 << actor
         begun_at[actor] = i
+    actor = r.taken[second].actor
+    if seen == 0 or not seen >> actor & 1 and sleeps_through(
+            r, r.taken[first].node, actor, &between):
+        begins |= <u64>1 << actor
     if begins & (node.backtrack | node.asleep):
         return
     begins &= node.enabled
