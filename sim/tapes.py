@@ -14,6 +14,7 @@ from typing import List, Tuple
 from rich.console import Console
 
 from sim.errors import ExitStatus, WorldError
+from sim.hang.explain import hang_class
 from sim.report import difference, lanes
 from sim.report.output import printing
 from sim.scenario.plan import Plan
@@ -21,13 +22,11 @@ from sim.transport.words import name_at
 from sim.virtual import tape as tapes
 from sim.virtual.players import open_player
 from sim.virtual.reduction import NOTHING
-from sim.virtual.shrinking import Played, Player, Shrunk, shrink
+from sim.virtual.shrinking import Played, Shrunk, shrink
 from sim.virtual.tape import Outcome, Tape
 
 LIVENESS = ("stuck", "out_of_steps")
 SHOWN_AFTER_SHRINKING = 60  # lines: what is shrunk is short
-STEPS_LEAST = 10_000  # that an attempt to shrink may take, or
-STEPS_FACTOR = 10  # times those of the execution to be shrunk
 DIVERGED = "the tape is whole, of this protocol, and not what happened: this is a bug in spinbed"
 
 
@@ -107,7 +106,8 @@ def _shrink(arguments: argparse.Namespace, console: Console) -> ExitStatus:
         replace(tape, reduction=NOTHING).plan(),
         tape.reduction,
         played,
-        open_player=lambda smaller: _bounded(smaller, tape),
+        open_player=lambda smaller: open_player(smaller, tape.model, time.monotonic),
+        hang_of=lambda smaller, choices: hang_class(smaller, tape.model, choices),
         now_s=time.monotonic,
         budget_s=arguments.budget_ns / 1e9,
     )
@@ -123,14 +123,6 @@ def _shrink(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     console.print(f"{file} written in {time.monotonic() - began_s:.1f} s", soft_wrap=True)
     console.print(shlex.join(["spinbed", "replay", str(file), "--trace"]), soft_wrap=True)
     return status_of(small.outcome)
-
-
-def _bounded(plan: Plan, tape: Tape) -> Player:
-    """Attempts that take much longer than the failure did come to nothing."""
-    player = open_player(plan, tape.model, time.monotonic)
-    if tape.outcome.failure != "out_of_steps":
-        player.simulation.limit(steps=max(STEPS_LEAST, STEPS_FACTOR * tape.outcome.steps))
-    return player
 
 
 def _shrunk(tape: Tape, result: Shrunk) -> Tape:

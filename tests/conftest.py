@@ -39,6 +39,7 @@ NEED_KERNELS = [
     "test_litmus_random.py",
     "test_op_sets.py",
     "test_steps_live.py",
+    "test_shrinking.py",
     "test_stubs.py",
     "test_tape.py",
     "test_tapes_commands.py",

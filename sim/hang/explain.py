@@ -30,6 +30,12 @@ def explain(plan: Plan, model: str, tape: bytes) -> Optional[Hang]:
     return classify(bring, names, STEP_NAMES)
 
 
+def hang_class(plan: Plan, model: str, tape: bytes) -> Optional[str]:
+    """The class alone, as it is written; None: not in a hang."""
+    hang = explain(plan, model, tape)
+    return None if hang is None else hang.kind.value
+
+
 def explained(plan: Plan, model: str, tape: bytes, history: History) -> History:
     """The execution's history, in which a hang has its class and what was found out about it."""
     if not any(op.f == HANG for op in history.ops):

@@ -15,11 +15,12 @@ from sim.scenario.plan import Plan
 from sim.virtual.execution import execute
 from sim.virtual.program import simulation_of
 from sim.virtual.schedulers import Scheduler, measured, parse
-from sim.virtual.shrinking import Played, Player
+from sim.virtual.shrinking import Alike, Played, Player
 from sim.virtual.tape import Outcome
 
-SEARCHED_BY = ("random", "pct:3")
-BATCH = 2000  # executions of the machine alone between two looks at the clock
+SEARCHED_BY = ("random", "pct:3", "pos")
+BATCH = 500  # executions of one scheduler, before the next has its turn
+AT_ONCE = 250  # of the machine alone, between two looks at the clock
 LOOK_EVERY = 64
 LONG_STEPS = 10_000  # an execution that is worth a look at the clock of its own
 
@@ -42,6 +43,7 @@ class Alone:
     def __init__(self, plan: Plan, model: str, now_s: Clock) -> None:
         self.simulation = simulation_of(plan, model, stops_at_finding=True)
         self._now_s = now_s
+        self._searched = 0  # executions; the next search goes on behind them
 
     def replay(self, choices: bytes) -> Played:
         self.simulation.choose_by("replay", tape=choices)
@@ -54,23 +56,23 @@ class Alone:
         self.simulation.go()
         return played(self.simulation)
 
-    def search(self, failure: str, *, until_s: float) -> Optional[Played]:
+    def search(self, is_alike: Alike, *, until_s: float) -> Optional[Played]:
         expected = measured(self.simulation, lambda: self.execute(0))
-        for turn in count():
+        while self._now_s() < until_s:
+            turn = self._searched // BATCH
             scheduler = parse(SEARCHED_BY[turn % len(SEARCHED_BY)])
             scheduler.choose(self.simulation, expected)
-            seed, last = turn * BATCH, (turn + 1) * BATCH
-            while seed < last:
-                if self._now_s() >= until_s:
-                    return None
-                done, _ = self.simulation.execute_many(seed, last - seed)
-                seed += done
-                found = played(self.simulation)
-                if found.outcome.failure == failure:
-                    return found
+            some = min((turn + 1) * BATCH - self._searched, AT_ONCE)
+            done, _ = self.simulation.execute_many(self._searched, some)
+            self._searched += done
+            found = played(self.simulation)
+            if is_alike(found):
+                return found
         return None
 
-    def fewest(self, failure: str, *, below: int, until_s: float) -> Tuple[Optional[Played], int]:
+    def fewest(
+        self, is_alike: Alike, *, below: int, until_s: float
+    ) -> Tuple[Optional[Played], int]:
         found: Optional[Played] = None
         is_late = False
         looks = count(1)
@@ -84,7 +86,7 @@ class Alone:
             if simulation.stop == "ended" and simulation.finding is None:
                 return False
             each = played(simulation)
-            if each.outcome.failure == failure:
+            if is_alike(each):
                 found = each
             return found is not None
 
@@ -106,6 +108,7 @@ class Driven:
         self._plan = plan
         self._model = model
         self._now_s = now_s
+        self._searched = 0  # executions; the next search goes on behind them
 
     def replay(self, choices: bytes) -> Played:
         execute(
@@ -127,19 +130,21 @@ class Driven:
         )
         return played(self.simulation)
 
-    def search(self, failure: str, *, until_s: float) -> Optional[Played]:
-        for seed in count():
-            if self._now_s() >= until_s:
-                return None
-            found = self.execute(parse(SEARCHED_BY[seed % len(SEARCHED_BY)]), seed)
-            if found.outcome.failure == failure:
+    def search(self, is_alike: Alike, *, until_s: float) -> Optional[Played]:
+        while self._now_s() < until_s:
+            scheduler = parse(SEARCHED_BY[self._searched % len(SEARCHED_BY)])
+            found = self.execute(scheduler, self._searched)
+            self._searched += 1
+            if is_alike(found):
                 return found
         return None
 
-    def fewest(self, failure: str, *, below: int, until_s: float) -> Tuple[Optional[Played], int]:
+    def fewest(
+        self, is_alike: Alike, *, below: int, until_s: float
+    ) -> Tuple[Optional[Played], int]:
         for deviations in range(below):
             for each in self._with(self.replay(b""), 0, deviations):
-                if each.outcome.failure == failure:
+                if is_alike(each):
                     return each, deviations
                 if self._now_s() >= until_s:
                     return None, deviations

@@ -112,6 +112,8 @@ def smaller(plan: Plan, so_far: Reduction) -> Iterator[Reduction]:
     stay = [injection.index for injection in now.injections]
     if stay:
         yield replace(so_far, injections=())
+    for one in stay if len(stay) > 2 else ():
+        yield replace(so_far, injections=(one,))
     for gone in stay if len(stay) > 1 else ():
         yield replace(so_far, injections=tuple(each for each in stay if each != gone))
     readers = so_far.readers or tuple(p.rank for p in plan.processes if p.rank is not None)
@@ -126,6 +128,15 @@ def smaller(plan: Plan, so_far: Reduction) -> Iterator[Reduction]:
         yield replace(so_far, messages=messages, after_ops=_capped(now, messages))
     for size_bytes in _halvings(max(work.sizes_bytes, default=0), LEAST_MESSAGE_BYTES):
         yield replace(so_far, size_bytes=size_bytes)
+
+
+def with_another_reader(plan: Plan, so_far: Reduction) -> Optional[Reduction]:
+    """One reader less is taken away; None: all are there."""
+    ranks = [process.rank for process in plan.processes if process.rank is not None]
+    gone = [rank for rank in ranks if so_far.readers is not None and rank not in so_far.readers]
+    if so_far.readers is None or not gone:
+        return None
+    return replace(so_far, readers=tuple(sorted([*so_far.readers, gone[0]])))
 
 
 def _halvings(now: int, least: int) -> Iterator[int]:
