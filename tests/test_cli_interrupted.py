@@ -13,6 +13,8 @@ import pytest
 from live_ends import WITHIN_S, await_gone
 from test_cli_run import SLOW, regions_of, started, wait_for_region, write
 
+import cy_kernels
+from cy_kernels.choice import VARIABLE
 from sim.live.procfs import descendants, stat
 from sim.live.termination import STILL_STOPPING
 
@@ -31,6 +33,12 @@ sys.meta_path.insert(0, Stop)
 """
 IMPORTS = ("sim.commands", "rich.console", "pydantic", "posix_ipc", "sim.live.supervisor")
 GAPS_MS = (0, 1, 3, 10, 30, 100)
+
+
+@pytest.fixture(autouse=True)
+def kernels_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pure ones are nothing to warn of then."""
+    monkeypatch.setenv(VARIABLE, cy_kernels.status().kind)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
