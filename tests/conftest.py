@@ -38,6 +38,7 @@ NEED_KERNELS = [
     "test_litmus_live.py",
     "test_litmus_random.py",
     "test_op_sets.py",
+    "test_portable_fibers.py",
     "test_steps_live.py",
     "test_shrinking.py",
     "test_stubs.py",

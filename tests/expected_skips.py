@@ -107,6 +107,7 @@ EXPECTED = [
     Expected("test_pure_kernels.py::*", "knows no membarrier here", is_another_machine),
     Expected("test_*::*", "the tests run without the source tree", has_no_source_tree),
     Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_portable_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     # What the user may not do.
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
     Expected("test_litter_*.py::*", "cannot freeze: *", is_unprivileged),

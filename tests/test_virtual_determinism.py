@@ -1,33 +1,11 @@
-"""A seed is an execution: twice, on every interpreter, and on both kinds of fibers."""
+"""A seed is an execution: twice, and on every interpreter."""
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from execution_digest import RINGS, digest, execute, machine
+from execution_digest import DIGEST, RINGS, SEEDS, digest, execute, machine
 
 from cy_kernels import explore
-
-ROOT = Path(__file__).resolve().parents[1]
-SEEDS = 50
-# Of SEEDS seeds. It changes when the protocol, a model or a scheduler does: then say why.
-DIGEST = "87eaf52f699e141e9c7be2dd8f79ad85"
-BUILD_WATCHDOG_S = 300
-PORTABLE = """
-from setuptools import Extension, setup
-from Cython.Build import cythonize
-setup(name="cy_kernels", packages=[], ext_modules=cythonize(
-    [Extension("explore", [{source!r}], include_dirs=[{include!r}],
-               extra_compile_args=["-O1", "-DSPINBED_PORTABLE_FIBERS"])],
-    include_path=[{include!r}, {root!r}], build_dir="cython",
-    compiler_directives={{"language_level": 3, "cdivision": True, "wraparound": False,
-                          "boundscheck": False}}),
-    script_args=["-q", "build_ext", "--build-lib", "."])
-"""
 
 
 @pytest.mark.parametrize("ring", RINGS)
@@ -41,26 +19,3 @@ def test_a_seed_run_twice_gives_the_same_hash(ring: str, model: str) -> None:
 
 def test_the_executions_are_those_of_every_other_interpreter() -> None:
     assert digest(explore, SEEDS) == DIGEST
-
-
-def test_portable_fibers_execute_the_same(tmp_path: Path) -> None:
-    code = PORTABLE.format(
-        source=str(ROOT / "cy_kernels" / "explore.pyx"),
-        include=str(ROOT / "cy_kernels"),
-        root=str(ROOT),
-    )
-    built = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_WATCHDOG_S,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    path = next(tmp_path.rglob("explore*.so"))
-    spec = importlib.util.spec_from_file_location("explore", path)
-    assert spec is not None and spec.loader is not None
-    portable = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(portable)
-    assert portable.FIBER_KIND == "portable"
-    assert digest(portable, SEEDS) == DIGEST
