@@ -196,6 +196,15 @@ class Simulation:
     def reads_from(self) -> Set[Tuple[int, int]]:
         """Pairs (site that read, site that had written) that have occurred; 0 is nobody."""
 
+    @property
+    def visited(self) -> Set[int]:
+        """The sites that a process has come to."""
+
+    @property
+    def outcomes(self) -> Set[Tuple[int, int, int]]:
+        """(process, function, outcome) of the ends of operations that have occurred, as numbers of
+        the flight recorder; outcome 0 is an end without one."""
+
     def state(self, index: int) -> str: ...
     def site(self, index: int) -> int: ...
     def done(self, index: int) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import queue
 import shlex
+import textwrap
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -16,14 +18,18 @@ from rich.console import Console
 from sim import run as story
 from sim.arguments import selected, tape_name
 from sim.errors import ExitStatus, Problem, ScenarioError, worst
+from sim.hang.classes import Hang
+from sim.hang.explain import explain
 from sim.report.exploration import Ticker, outcome_line, totals_line
 from sim.report.output import printing
 from sim.scenario.planning import make_plan
-from sim.tapes import in_words, status_of
+from sim.tapes import LIVENESS, in_words, status_of
+from sim.virtual import sometimes
 from sim.virtual import tape as tapes
 from sim.virtual.exploring import (
     Combination,
     Coverage,
+    Disagreement,
     Explorer,
     Found,
     chunks,
@@ -33,13 +39,13 @@ from sim.virtual.exploring import (
 from sim.virtual.limits import lacks
 from sim.virtual.reduction import NOTHING
 from sim.virtual.schedulers import parse
+from sim.virtual.shrinking import Played
 from sim.virtual.tape import Tape
 
-MODELS = ("tso", "pso", "ra")
-SCHEDULERS = ("random", "pct:3")
-EXECUTIONS = 10_000
 CHUNK = 256  # executions that one thread makes at a time, and that are of one shard
 POLL_S = 0.2
+CONTRADICTION = "the oracles and the checkers contradict each other: this is a bug in spinbed"
+INDENT = " " * 6
 
 Chunk = Tuple[int, Combination, range]  # its number over all combinations
 
@@ -63,7 +69,7 @@ class Crowd:
     is_stopped: bool = False
     executions: int = 0
     steps: int = 0
-    coverage: List[Coverage] = field(default_factory=list)
+    coverage: List[Tuple[Combination, Coverage]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self) -> None:
@@ -86,7 +92,7 @@ class Crowd:
             self.done.put(bug)
         finally:
             with self.lock:
-                self.coverage += [each.coverage for each in explorers.values()]
+                self.coverage += [(which, each.coverage) for which, each in explorers.items()]
             self.done.put(None)
 
     def _is_over(self) -> bool:
@@ -106,7 +112,8 @@ class Crowd:
             self.executions += found.executions
             self.steps += found.steps
             if found.first is not None and not self.counts_all:
-                self.first_failure = min(taken[0], self.first_failure or taken[0])
+                first = taken[0] if self.first_failure is None else self.first_failure
+                self.first_failure = min(taken[0], first)
         self.done.put((taken, found))
 
 
@@ -124,6 +131,7 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
     began_s = time.monotonic()
     found: Dict[Combination, List[Tuple[int, Found]]] = {each: [] for each in combinations}
     interrupted: Optional[KeyboardInterrupt] = None
+    contradicted: Optional[Disagreement] = None
     threads = [
         threading.Thread(target=crowd.work, name=f"explore-{n}", daemon=True)
         for n in range(arguments.jobs)
@@ -135,6 +143,8 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
             _gather(crowd, len(threads), found)
     except KeyboardInterrupt as error:
         interrupted = error
+    except Disagreement as error:
+        contradicted = error
     finally:
         crowd.is_stopped = True
         for thread in threads:
@@ -144,6 +154,10 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
     elapsed_s = time.monotonic() - began_s
     with printing() as console:
         status = _told(arguments, combinations, crowd, found, elapsed_s, console)
+        if contradicted is not None:
+            status = _contradicted(contradicted, arguments, console)
+        elif crowd.first_failure is None and interrupted is None and arguments.shard == (1, 1):
+            status = worst([status, _sometimes(combinations, crowd.coverage, console)])
     if interrupted is not None:
         raise interrupted
     return status
@@ -161,24 +175,31 @@ def _combinations(arguments: argparse.Namespace) -> Sequence[Combination]:
     return [
         Combination(make_plan(scenario, arguments.seed), model, scheduler)
         for scenario in scenarios
-        for model in arguments.models or MODELS
-        for scheduler in arguments.schedulers or [parse(text) for text in SCHEDULERS]
+        for model in arguments.models or scenario.explore.models
+        for scheduler in arguments.schedulers or map(parse, scenario.explore.schedulers)
     ]
 
 
 def _chunks(combinations: Sequence[Combination], arguments: argparse.Namespace) -> Iterator[Chunk]:
     """In turn, so that a budget is shared alike."""
     index, shards = arguments.shard
-    executions = arguments.executions
-    if executions is None and arguments.budget_ns is None:
-        executions = EXECUTIONS
     number = 0
-    for chunk, numbers in chunks(executions, CHUNK):
-        for combination in combinations:
-            is_new = combination.scheduler.has_dice or chunk == 0
-            if is_new and shard_of(chunk, shards) == index:
-                yield number, combination, numbers if combination.scheduler.has_dice else range(1)
+    parts = [chunks(_executions(each, arguments), CHUNK) for each in combinations]
+    for chunk, beside in enumerate(zip_longest(*parts)):
+        for combination, numbers in zip(combinations, beside):
+            if numbers is not None and shard_of(chunk, shards) == index:
+                yield number, combination, numbers
             number += 1
+
+
+def _executions(combination: Combination, arguments: argparse.Namespace) -> Optional[int]:
+    """None: as many as the time suffices for."""
+    if not combination.scheduler.has_dice:
+        return 1
+    if arguments.executions is not None or arguments.budget_ns is not None:
+        executions: Optional[int] = arguments.executions
+        return executions
+    return combination.plan.explore.executions
 
 
 def _gather(crowd: Crowd, threads: int, found: Dict[Combination, List[Tuple[int, Found]]]) -> None:
@@ -231,18 +252,63 @@ def _told(
             text = texts.setdefault(
                 combination.plan.path, Path(combination.plan.path).read_text(encoding="utf-8")
             )
-            file = _keep(combination, sum_of, text, arguments)
-            for command in ("replay", "shrink"):
-                words = shlex.join(["spinbed", command, str(file)])
-                console.print(f"      {words}", soft_wrap=True)
-    covered = union(crowd.coverage)
+            hang = _hang(combination, sum_of.first[1])
+            if hang is not None:
+                console.print(textwrap.indent(str(hang), INDENT), soft_wrap=True)
+            _keep(combination, *sum_of.first, text, arguments, console)
+    covered = union(each for _, each in crowd.coverage)
     console.print(totals_line(total, elapsed_s, covered), soft_wrap=True)
     return worst(statuses)
 
 
-def _keep(combination: Combination, found: Found, text: str, arguments: argparse.Namespace) -> Path:
-    assert found.first is not None
-    seed, played = found.first
+def _hang(combination: Combination, played: Played) -> Optional[Hang]:
+    if played.outcome.stop not in LIVENESS or played.outcome.finding is not None:
+        return None
+    return explain(
+        combination.plan, combination.model, played.choices, steps_max=played.outcome.steps
+    )
+
+
+def _contradicted(
+    error: Disagreement, arguments: argparse.Namespace, console: Console
+) -> ExitStatus:
+    which = error.combination
+    said = f"{which.plan.name} {which.model} {which.scheduler} seed {error.seed}: {error}"
+    console.print(said, soft_wrap=True)
+    console.print(CONTRADICTION, soft_wrap=True)
+    text = Path(which.plan.path).read_text(encoding="utf-8")
+    _keep(which, error.seed, error.played, text, arguments, console)
+    return ExitStatus.BUG
+
+
+def _sometimes(
+    combinations: Sequence[Combination],
+    coverage: Sequence[Tuple[Combination, Coverage]],
+    console: Console,
+) -> ExitStatus:
+    """What never happened fails a whole exploration; of a part it would say nothing."""
+    status = ExitStatus.OK
+    for name, plan in {each.plan.name: each.plan for each in combinations}.items():
+        covered = union(each for which, each in coverage if which.plan.name == name)
+        for table in plan.sometimes:
+            is_reached = sometimes.is_reached(table, plan, covered)
+            mark = "ok    " if is_reached else "FAIL  "
+            said = "" if is_reached else " never happened in any execution"
+            console.print(f"{mark}{name}  {sometimes.in_words(table)}{said}", soft_wrap=True)
+            if not is_reached:
+                status = ExitStatus.SAFETY
+    return status
+
+
+def _keep(
+    combination: Combination,
+    seed: int,
+    played: Played,
+    text: str,
+    arguments: argparse.Namespace,
+    console: Console,
+) -> None:
+    """Its tape, and the commands to go on with it."""
     tape = Tape(
         path=combination.plan.path,
         text=text,
@@ -259,4 +325,6 @@ def _keep(combination: Combination, found: Found, text: str, arguments: argparse
         combination.plan, combination.model, str(combination.scheduler)
     )
     tapes.save(tape, file)
-    return file
+    for command in ("replay", "shrink"):
+        words = shlex.join(["spinbed", command, str(file)])
+        console.print(f"{INDENT}{words}", soft_wrap=True)

@@ -25,7 +25,7 @@ from sim.virtual.reduction import NOTHING
 from sim.virtual.shrinking import Played, Shrunk, shrink
 from sim.virtual.tape import Outcome, Tape
 
-LIVENESS = ("stuck", "out_of_steps")
+LIVENESS = ("stuck", "out_of_steps", "in_time")
 SHOWN_AFTER_SHRINKING = 60  # lines: what is shrunk is short
 DIVERGED = "the tape is whole, of this protocol, and not what happened: this is a bug in spinbed"
 
@@ -41,7 +41,8 @@ def in_words(outcome: Outcome, plan: Plan) -> str:
         return {
             "ended": "nothing found",
             "stuck": "stuck: nothing can move any more",
-            "out_of_steps": "did not end within its steps",
+            "out_of_steps": f"no end within {outcome.steps} steps",
+            "in_time": "not over by its deadline",
         }.get(outcome.stop, outcome.stop)
     name, process, position = outcome.finding
     return f"{name} at position {position}, found by {names(plan)[process]}"

@@ -15,6 +15,7 @@ cdef enum:
     BUFFER_MAX = 64  # stores that one process can have in its buffer; then the oldest leaves
     READS_MAX = 128  # locations that one turn of a waiting loop can read and still be recognised
     SITES_MAX = 256
+    OUTCOMES_MAX = 16
     STEP_NS = 10  # what a step takes in virtual time
     ACTORS_MAX = 2 * PROCESSES_MAX  # what a scheduler can move: a process, or its store buffer
     DEPTH_MAX = 64
@@ -226,6 +227,7 @@ cdef struct Ops:
     u32 program_length
     u64 registers[REGISTERS]
     # Its flight recorder.
+    u32 outcomes  # bit OUTCOMES_MAX * function + outcome: in any execution an operation ended so
     RecordLine* records
     u32 record_count
     u32 record_room
@@ -286,6 +288,7 @@ cdef struct Machine:
     Views views
     RaceFound race
     u8 pairs[SITES_MAX * SITES_MAX]  # site that read, site that had written
+    u8 visited[SITES_MAX]  # sites that somebody came to, in any execution
     u64 memory_hash
     u8* sketch  # of the states that were met; NULL: nobody asked for it
     # The trace.

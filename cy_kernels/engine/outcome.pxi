@@ -77,6 +77,21 @@ cdef class _Outcome:
         return {(reader, writer) for reader in range(SITES_MAX) for writer in range(SITES_MAX)
                 if self.machine.pairs[reader * SITES_MAX + writer]}
 
+    @property
+    def visited(self):
+        """The sites that a process has come to."""
+        cdef int site
+        return {site for site in range(SITES_MAX) if self.machine.visited[site]}
+
+    @property
+    def outcomes(self):
+        """(process, function, outcome) of the ends of operations that have occurred, as numbers of
+        the flight recorder; outcome 0 is an end without one."""
+        cdef int index, bit
+        return {(index, bit // OUTCOMES_MAX, bit % OUTCOMES_MAX)
+                for index in range(self.machine.processes) for bit in range(2 * OUTCOMES_MAX)
+                if self.machine.process[index].outcomes >> bit & 1}
+
     def state(self, int index):
         return STATES[self.at(index).state]
 

@@ -51,6 +51,7 @@ cdef void record(
     line.type = <u8>type
     line.function = <u8>function
     line.outcome = <u16>outcome
+    ops.outcomes |= <u32>1 << (OUTCOMES_MAX * function + outcome)
 
 
 cdef int outcome_of(int reason) noexcept nogil:

@@ -276,6 +276,7 @@ cdef inline void finish_setup(Ops* ops) noexcept nogil:
 # The process comes to a site; it is held there if that is its trigger.
 cdef inline void arrive(Ops* ops, int site) noexcept nogil:
     ops.site = site
+    ops.machine.visited[site] = True
     if ops.armed_site == site:
         come_to_trigger(ops)
 

@@ -11,18 +11,20 @@ from sim.history.history import History
 from sim.history.op import HANG
 from sim.nemesis import Nemesis
 from sim.scenario.plan import Plan
-from sim.virtual.program import STEP_NAMES, index_of
+from sim.virtual.program import STEP_NAMES, STEPS_MAX, index_of, simulation_of
 from sim.virtual.world import REPLAY, VirtualWorld
 
 if TYPE_CHECKING:
     from cy_kernels.explore import Simulation
 
 
-def explain(plan: Plan, model: str, tape: bytes) -> Optional[Hang]:
-    """Why the execution that the tape records stopped; None: not in a hang."""
+def explain(plan: Plan, model: str, tape: bytes, *, steps_max: int = STEPS_MAX) -> Optional[Hang]:
+    """Why the execution that the tape records stopped, after `steps_max` steps at the latest; None:
+    not in a hang."""
 
     def bring() -> Simulation:
-        world = VirtualWorld(plan, model=model, scheduler=REPLAY, tape=tape)
+        made = simulation_of(plan, model, steps_max=steps_max)
+        world = VirtualWorld(plan, scheduler=REPLAY, tape=tape, simulation=made)
         Nemesis(world, plan.injections).drive()
         return world.simulation
 

@@ -47,6 +47,7 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
         _check_injections(tables.faults, crew, problems)
     _check_checks(tables, problems)
     _check_expectations(tables, crew if is_crew_known else None, problems)
+    _check_sometimes(tables, crew if is_crew_known else None, problems)
 
 
 def members(process: Process) -> Sequence[str]:
@@ -337,6 +338,12 @@ def _check_expectations(tables: Tables, crew: Optional[Crew], problems: Collecto
         elif crew is not None:
             _check_party(table, path, crew, problems)
         _check_counts(table, path, problems)
+
+
+def _check_sometimes(tables: Tables, crew: Optional[Crew], problems: Collector) -> None:
+    for index, table in enumerate(tables.sometimes):
+        if crew is not None and getattr(table, "process", None) is not None:
+            _check_party(table, ("sometimes", index), crew, problems)
 
 
 def _check_verdict(table: Any, path: Path, checks: Sequence[str], problems: Collector) -> None:

@@ -36,9 +36,9 @@ class Explore(BaseModel):
     """How the virtual world is searched; the first model and scheduler are those of one run."""
 
     model_config = STRICT
-    models: List[Model] = key(["tso"], "memory models: sc, tso, pso, ra", min_length=1)
+    models: List[Model] = key(["tso", "pso", "ra"], "memory models: sc, tso, pso, ra", min_length=1)
     schedulers: List[SchedulerText] = key(
-        ["random"], "random, pct:D, pos, delay:D, round_robin", min_length=1
+        ["random", "pct:3"], "random, pct:D, pos, delay:D, round_robin", min_length=1
     )
     executions: int = key(10_000, "how many, of each model and scheduler", ge=1, le=EXECUTIONS_MAX)
 

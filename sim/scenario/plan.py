@@ -99,8 +99,8 @@ class Expectation:
 class Explore:
     """The [explore] table: by what, and how far, the virtual world is searched."""
 
-    models: Sequence[str] = ("tso",)
-    schedulers: Sequence[str] = ("random",)
+    models: Sequence[str] = ("tso", "pso", "ra")
+    schedulers: Sequence[str] = ("random", "pct:3")
     executions: int = 10_000  # of each model and scheduler
 
 

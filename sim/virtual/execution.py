@@ -11,6 +11,11 @@ from sim.nemesis import provoke
 from sim.scenario.plan import Plan
 from sim.virtual.world import VirtualWorld
 
+# How long an execution may be that is one of many: a livelock then costs milliseconds.
+STEPS_FACTOR = 100  # times the steps of the default schedule, faults included; but
+STEPS_LEAST = 100_000
+DEFAULT_STEPS_MAX = 200_000  # of that one; where it is not over by then, round robin is taken
+
 Finding = Tuple[str, int, int]  # its name, the process's number on the machine, the position
 
 

@@ -6,11 +6,12 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Callable, FrozenSet, Iterable, Optional, Tuple
+from typing import Callable, FrozenSet, Iterable, Optional, Tuple, Union
 
 from sim.scenario.plan import Plan
+from sim.virtual.judging import ONE_IN, contradiction
 from sim.virtual.players import Alone, Driven, played
-from sim.virtual.schedulers import Scheduler, measured
+from sim.virtual.schedulers import Scheduler
 from sim.virtual.shrinking import Played
 
 STEPS_AT_ONCE = 2_000_000  # between two looks whether to go on; a tenth of a second
@@ -36,6 +37,7 @@ class Found:
 
     executions: int = 0
     steps: int = 0
+    checked: int = 0  # by the checkers too
     failures: Counter[str] = field(default_factory=Counter)
     first: Optional[Tuple[int, Played]] = None  # seed, and the first that failed
 
@@ -43,6 +45,7 @@ class Found:
         """What comes behind it in order."""
         self.executions += other.executions
         self.steps += other.steps
+        self.checked += other.checked
         self.failures += other.failures
         self.first = self.first or other.first
 
@@ -51,13 +54,20 @@ class Found:
 class Coverage:
     sketch: bytes = b""
     reads_from: FrozenSet[Tuple[int, int]] = frozenset()
+    sites: FrozenSet[int] = frozenset()  # that a process came to
+    outcomes: FrozenSet[Tuple[int, int, int]] = frozenset()  # as Simulation.outcomes
 
     def joined(self, other: Coverage) -> Coverage:
         if not self.sketch or not other.sketch:
             sketch = self.sketch or other.sketch
         else:
             sketch = bytes(map(max, self.sketch, other.sketch))
-        return Coverage(sketch, self.reads_from | other.reads_from)
+        return Coverage(
+            sketch,
+            self.reads_from | other.reads_from,
+            self.sites | other.sites,
+            self.outcomes | other.outcomes,
+        )
 
     @property
     def states(self) -> int:
@@ -73,24 +83,38 @@ class Coverage:
         return round(estimate)
 
 
+class Disagreement(Exception):
+    """The oracles and the checkers contradict each other: a defect of spinbed."""
+
+    def __init__(self, why: str, combination: Combination, seed: int, played: Played) -> None:
+        super().__init__(why)
+        self.combination = combination
+        self.seed = seed
+        self.played = played
+
+
 class Explorer:
     """Of one thread; an execution is a function of the combination and its seed alone."""
 
     def __init__(self, combination: Combination, now_s: Callable[[], float]) -> None:
-        plan, model = combination.plan, combination.model
+        self._combination = combination
+        self._plan = combination.plan
         self._scheduler = combination.scheduler
-        self._alone = None if plan.injections else Alone(plan, model, now_s)
-        self._driven = Driven(plan, model, now_s) if plan.injections else None
-        self._simulation = (self._alone or self._driven).simulation  # type: ignore[union-attr]
-        if self._alone is not None:
-            alone = self._alone
-            expected = measured(self._simulation, lambda: alone.execute(0))
-            self._scheduler.choose(self._simulation, expected)
+        make = Driven if self._plan.injections else Alone
+        self._player: Union[Alone, Driven] = make(self._plan, combination.model, now_s)
+        self._simulation = self._player.simulation
         self._simulation.count_states()
+        self._choose()
 
     @property
     def coverage(self) -> Coverage:
-        return Coverage(self._simulation.sketch, frozenset(self._simulation.reads_from))
+        made = self._simulation
+        return Coverage(
+            made.sketch,
+            frozenset(made.reads_from),
+            frozenset(made.visited),
+            frozenset(made.outcomes),
+        )
 
     def explore(
         self, seeds: range, *, counts_all: bool, is_over: Callable[[], bool]
@@ -108,6 +132,7 @@ class Explorer:
             per_execution = max(1, steps // done)
             found.executions += done
             found.steps += steps
+            found.checked += last is not None
             failure = last.outcome.failure if last is not None else None
             if last is not None and failure is not None:
                 found.failures[failure] += 1
@@ -116,14 +141,28 @@ class Explorer:
         return found, True
 
     def _some(self, first: int, count: int) -> Tuple[int, int, Optional[Played]]:
-        """Executions made, up to the first that did not end well; their steps; that one."""
-        if self._driven is not None:
-            each = self._driven.execute(self._scheduler, first % SEEDS)
-            return 1, each.outcome.steps, each
-        done, steps = self._simulation.execute_many(first % SEEDS, count)
-        if self._simulation.stop == "ended" and self._simulation.finding is None:
+        """Executions made, up to the first that the checkers judge too; their steps; that one.
+
+        They judge each that did not end well, and one in a thousand. Raises Disagreement.
+        """
+        to_judged = -(first % SEEDS) % ONE_IN
+        if isinstance(self._player, Driven):
+            last = self._player.execute(self._scheduler, first % SEEDS)
+            done, steps = 1, last.outcome.steps
+        else:
+            done, steps = self._simulation.execute_many(first % SEEDS, min(count, to_judged + 1))
+            last = played(self._simulation)
+        if last.outcome.failure is None and done <= to_judged:
             return done, steps, None
-        return done, steps, played(self._simulation)
+        why = contradiction(self._plan, last, self._simulation)
+        if why is not None:
+            seed = (first + done - 1) % SEEDS
+            raise Disagreement(why, self._combination, seed, last)
+        self._choose()
+        return done, steps, last
+
+    def _choose(self) -> None:
+        self._scheduler.choose(self._simulation, self._player.expected_choices)
 
 
 def union(covered: Iterable[Coverage]) -> Coverage:
@@ -138,11 +177,10 @@ def shard_of(chunk: int, shards: int) -> int:
     return chunk % shards + 1
 
 
-def chunks(executions: Optional[int], size: int) -> Iterable[Tuple[int, range]]:
-    """Their number and the numbers of their executions; without end where there is none."""
-    chunk = 0
-    while executions is None or chunk * size < executions:
-        start = chunk * size
+def chunks(executions: Optional[int], size: int) -> Iterable[range]:
+    """The numbers of their executions; without end where `executions` is None."""
+    start = 0
+    while executions is None or start < executions:
         stop = start + size if executions is None else min(start + size, executions)
-        yield chunk, range(start, stop)
-        chunk += 1
+        yield range(start, stop)
+        start = stop

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import FrozenSet, Mapping, Optional, Sequence
 
+from cy_kernels.explore import Simulation
 from sim.abc import INVALID, Result
 from sim.checkers import CHECKERS
 from sim.history.history import History
+from sim.scenario.plan import Plan
 from sim.verdict import check_all
-from sim.virtual.execution import Execution, Finding
+from sim.virtual.execution import Execution, Finding, execute
+from sim.virtual.shrinking import Played
+from sim.virtual.world import REPLAY
 
 ONE_IN = 1000
 
@@ -26,12 +30,23 @@ OBJECTING: Mapping[str, FrozenSet[str]] = {
 }
 
 
+def contradiction(plan: Plan, played: Played, simulation: Simulation) -> Optional[str]:
+    """Make the execution again on the simulation that it was made on, for its history, and have
+    the checkers judge it. In words, how they contradict the oracles; None: they agree."""
+    again = execute(plan, scheduler=REPLAY, tape=played.choices, simulation=simulation)
+    if again.tape != played.choices or again.finding != played.outcome.finding:
+        return f"made again, its choices came to {again.finding} and not {played.outcome.finding}"
+    return disagreement(again, judged(again.history), is_failure=played.outcome.failure is not None)
+
+
 def judged(history: History) -> Sequence[Result]:
     """What the checkers of safety and liveness say."""
     return check_all([CHECKERS[alias] for alias in (*SAFETY, "liveness")], history)
 
 
-def disagreement(execution: Execution, results: Sequence[Result]) -> Optional[str]:
+def disagreement(
+    execution: Execution, results: Sequence[Result], *, is_failure: bool
+) -> Optional[str]:
     """In words, how the checkers contradict the oracles; None: they agree. A race is none of the
     checkers' matters, as it need not have changed a byte."""
     objecting = {each.alias for each in results if each.result == INVALID}
@@ -43,17 +58,12 @@ def disagreement(execution: Execution, results: Sequence[Result]) -> Optional[st
     if name is not None and name in OBJECTING and not OBJECTING[name] & objecting:
         said = ", ".join(sorted(objecting)) or "nobody"
         return f"the oracles found {execution.finding}, but of the checkers {said} objects"
-    is_plain = not execution.history.header.faults  # after a death a standstill may be right
-    if execution.stop == "stuck" and is_plain and "liveness" not in objecting:
-        return "nothing could move any more, but liveness does not object"
+    if name is None and is_failure and "liveness" not in objecting:
+        return f"the machine stopped: {execution.stop}, but liveness does not object"
+    if name is None and not is_failure and "liveness" in objecting:
+        why = next(each.why for each in results if each.alias == "liveness")
+        return f"the execution ended, but liveness: {why}"
     return None
-
-
-def finding_of(execution: Execution, results: Sequence[Result]) -> Optional[str]:
-    """What is wrong with the execution in one word: what the oracles found, or the first checker
-    that objects. None: nothing."""
-    invalid = (each.alias for each in results if each.result == INVALID)
-    return _name(execution.finding) or next(invalid, None)
 
 
 def _name(finding: Optional[Finding]) -> Optional[str]:

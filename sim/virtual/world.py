@@ -150,6 +150,11 @@ class VirtualWorld:
         return self._ended_by is not None
 
     @property
+    def ended_by(self) -> Optional[str]:
+        """What cut the run short: "hang", "deadline", "steps", "found"."""
+        return self._ended_by
+
+    @property
     def is_quiet(self) -> bool:
         """Nothing more will happen by itself: all have ended or are stopped."""
         return not self._reached and all(
