@@ -90,11 +90,11 @@ def _pair_ns(size_bytes: int, recorders: Optional[Dict[str, memoryview]]) -> flo
         send(payload, DEADLINE_NS)
         receive(DEADLINE_NS)
     pairs = PAIRS - SLOTS
-    began_ns = time.perf_counter_ns()
+    began_ns = time.process_time_ns()
     for _ in range(pairs):
         send(payload, DEADLINE_NS)
         receive(DEADLINE_NS)
-    took_ns = time.perf_counter_ns() - began_ns
+    took_ns = time.process_time_ns() - began_ns
     if recorders is not None:
         for memory in recorders.values():
             assert recorder.count(memory) == 2 * PAIRS
