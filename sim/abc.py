@@ -80,7 +80,7 @@ class World(Protocol):
         """Cut the transport's region under all mappings; its size before, in bytes."""
 
     def state(self, process: str) -> str:
-        """"running", "stopped", "exited:0", "signalled:SIGKILL", ... as the OS says now."""
+        """ "running", "stopped", "exited:0", "signalled:SIGKILL", ... as the OS says now."""
 
     def await_state(self, process: str, state: str, *, within_ns: int) -> str:
         """Wait until the state starts with `state`, or the time is over; the state seen last."""

@@ -109,7 +109,11 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         )
     for name in ("run", "list", "explore"):
         commands[name].add_argument(
-            "-k", type=_expression, dest="expression", metavar="EXPR", default=None,
+            "-k",
+            type=_expression,
+            dest="expression",
+            metavar="EXPR",
+            default=None,
             help="only runs whose name has these words ('a b', 'not a', 'a or b'; '=name' exactly)",
         )
     _run_options(commands["run"])
@@ -123,22 +127,35 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
 
 def _run_options(parser: Parser) -> None:
     parser.add_argument(
-        "--world", type=_world, default=None, metavar="|".join(WORLDS),
+        "--world",
+        type=_world,
+        default=None,
+        metavar="|".join(WORLDS),
         help="default: live, or virtual for a scenario that names no other",
     )
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N",
+        "--seed",
+        type=seed,
+        default=0,
+        metavar="N",
         help="the u64 all choices come from (default 0); 'random' draws one and prints it",
     )
     parser.add_argument(
         "--jobs", type=count(JOBS_MAX), default=1, metavar="N", help="runs at a time (default 1)"
     )
     parser.add_argument(
-        "--repeat", type=count(REPEAT_MAX), default=1, metavar="N",
+        "--repeat",
+        type=count(REPEAT_MAX),
+        default=1,
+        metavar="N",
         help="the whole selection so many times over (default 1)",
     )
     parser.add_argument(
-        "--report", type=_report, action="append", default=[], dest="reports",
+        "--report",
+        type=_report,
+        action="append",
+        default=[],
+        dest="reports",
         metavar="|".join(REPORTS) + "[=FILE]",
         help="may be repeated; to standard output without FILE (default: text)",
     )
@@ -146,7 +163,10 @@ def _run_options(parser: Parser) -> None:
         "--require", action="store_true", help="a run that this host cannot do is a failure"
     )
     parser.add_argument(
-        "--journal-dir", type=folder, default=JOURNALS, metavar="DIR",
+        "--journal-dir",
+        type=folder,
+        default=JOURNALS,
+        metavar="DIR",
         help=f"where journals are kept (default {JOURNALS})",
     )
     parser.add_argument(

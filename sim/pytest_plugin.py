@@ -211,11 +211,16 @@ def _seed(text: str) -> int:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("spinbed")
     group.addoption(
-        "--spinbed-seed", type=_seed, default=0, metavar="N",
+        "--spinbed-seed",
+        type=_seed,
+        default=0,
+        metavar="N",
         help="the u64 all choices come from (default 0); 'random' draws one and prints it",
     )
     group.addoption(
-        "--spinbed-journal-dir", default=str(JOURNALS), metavar="DIR",
+        "--spinbed-journal-dir",
+        default=str(JOURNALS),
+        metavar="DIR",
         help=f"where the journals of runs are kept (default {JOURNALS})",
     )
 

@@ -18,7 +18,7 @@ from sim.hang.explain import hang_class
 from sim.report import difference, lanes
 from sim.report.output import printing
 from sim.scenario.plan import Plan
-from sim.transport.words import name_at
+from sim.transport.words import name_at, value_at
 from sim.virtual import tape as tapes
 from sim.virtual.players import open_player
 from sim.virtual.reduction import NOTHING
@@ -71,7 +71,7 @@ def replay(arguments: argparse.Namespace) -> ExitStatus:
 def _replay(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     tape = tapes.load(arguments.tape)
     plan = tape.plan()
-    played, execution = _traced(tape, plan) if arguments.trace else (_played(tape, plan), None)
+    played, execution = traced(tape, plan) if arguments.trace else (_played(tape, plan), None)
     if execution is not None:
         lanes.render(execution, console)
         if arguments.svg is not None:
@@ -115,7 +115,7 @@ def _shrink(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     small = _shrunk(tape, result)
     file = arguments.output or _beside(arguments.tape)
     tapes.save(small, file)
-    _, execution = _traced(small, small.plan())
+    _, execution = traced(small, small.plan())
     lanes.render(execution, console, last=SHOWN_AFTER_SHRINKING)
     console.print(f"before  {tape_line(tape, plan)}", soft_wrap=True)
     console.print(f"after   {tape_line(small, small.plan())}", soft_wrap=True)
@@ -149,7 +149,7 @@ def _diff(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     pair = [tapes.load(file) for file in (arguments.tape, arguments.other)]
     executions = []
     for tape in pair:
-        played, execution = _traced(tape, tape.plan())
+        played, execution = traced(tape, tape.plan())
         if _has_diverged(tape, played):
             console.print(DIVERGED)
             return ExitStatus.BUG
@@ -167,13 +167,14 @@ def _played(tape: Tape, plan: Plan) -> Played:
     return open_player(plan, tape.model, time.monotonic).replay(tape.choices)
 
 
-def _traced(tape: Tape, plan: Plan) -> Tuple[Played, lanes.Execution]:
+def traced(tape: Tape, plan: Plan) -> Tuple[Played, lanes.Execution]:
     player = open_player(plan, tape.model, time.monotonic)
     player.simulation.limit(traces=True)
     played = player.replay(tape.choices)
     execution = lanes.Execution(
         names=names(plan),
         name_at=lambda offset: name_at(plan.transport, offset),
+        value_at=lambda offset, value: value_at(plan.transport, offset, value),
         model=tape.model,
         trace=player.simulation.trace(),
         choices=played.choices,

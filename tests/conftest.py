@@ -34,6 +34,7 @@ NEED_KERNELS = [
     "test_explore_views.py",
     "test_gate.py",
     "test_gate_raise.py",
+    "test_golden_tapes.py",
     "test_litmus.py",
     "test_litmus_live.py",
     "test_litmus_random.py",

@@ -60,9 +60,7 @@ def environment() -> Dict[str, str]:
 COMMAND = (sys.executable, "-c", "import sys, pytest; del sys.path[0]; sys.exit(pytest.main())")
 
 
-def pytest_run(
-    *words: str, cwd: Path, plugin: str = "spinbed"
-) -> subprocess.CompletedProcess[str]:
+def pytest_run(*words: str, cwd: Path, plugin: str = "spinbed") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, "-p", plugin, *words],
         stdout=subprocess.PIPE,

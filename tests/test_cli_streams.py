@@ -32,9 +32,7 @@ def in_a_shell(redirections: str, *words: str, cwd: Path) -> subprocess.Complete
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_a_run_does_without_the_streams_that_its_caller_closed(
-    tmp_path: Path, closed: str
-) -> None:
+def test_a_run_does_without_the_streams_that_its_caller_closed(tmp_path: Path, closed: str) -> None:
     (tmp_path / "good.toml").write_text(GOOD, encoding="utf-8")
     done = in_a_shell(closed, "run", "good.toml", "--report", "json=out.json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -108,9 +108,7 @@ def test_a_frozen_group_is_thawed_killed_and_removed(group: Group) -> None:
 
 @needs_a_freezer
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_frozen_participant_goes_with_its_runner(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_frozen_participant_goes_with_its_runner(tmp_path: Path, number: signal.Signals) -> None:
     runner = start(tmp_path, "template", "freeze")
     try:
         tree = find_tree(FREEZER)

@@ -82,9 +82,7 @@ def test_a_folder_s_results_come_in_the_order_of_its_files(tmp_path: Path) -> No
     slow = GOOD.replace("messages = 20", "messages = 500")
     write(scenarios, "a", slow)
     write(scenarios, "b", GOOD)
-    results = spinbed.run(
-        str(scenarios), seed=SEED_MAX, jobs=2, journal_dir=tmp_path / "journals"
-    )
+    results = spinbed.run(str(scenarios), seed=SEED_MAX, jobs=2, journal_dir=tmp_path / "journals")
     assert [(each.name, each.seed, each.verdict) for each in results] == [
         ("a", SEED_MAX, "valid"),
         ("b", SEED_MAX, "valid"),

@@ -106,7 +106,8 @@ def test_a_world_that_fails_costs_the_run_that_met_it_and_no_other(folder: Path)
         (template,) = (
             pid
             for pid in descendants(process.pid)
-            if (found := stat(pid)) and (above := stat(found.parent))
+            if (found := stat(pid))
+            and (above := stat(found.parent))
             and above.parent == process.pid  # pytest, watcher, template
         )
         os.kill(template, signal.SIGKILL)

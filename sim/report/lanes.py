@@ -6,6 +6,7 @@ its line "visible"; a load says what it read, and whether somebody had stored so
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -25,7 +26,6 @@ LANE_LEAST_COLUMNS = 17
 NUMBER_COLUMNS = 8
 BETWEEN_COLUMNS = 2
 SVG_COLUMNS = 140
-SMALL = 100_000  # what is larger is no count: a payload word, shown in hex
 
 NOT_SHOWN = ("turn",)
 
@@ -47,11 +47,13 @@ class Step(NamedTuple):
         if detail == 0:
             for long, short in SHORTER:
                 what = what.replace(long, short)
+            what = LONG_HEX.sub(r"\1..", what)
         site = f"{self.site.split('.')[-1]}: " if detail == 2 and self.site else ""
         note = f" {self.note}" if self.note else ""
         return f"{site}{what}{note}"
 
 
+LONG_HEX = re.compile(r"(0x[0-9a-f]{6})[0-9a-f]{4,}")
 SHORTER = (("slot[", "s["), (".written", ".W"), (".read[", ".R["), (".data[", ".d["),
            ("reader[", "r["), (".position", ".pos"), (".sequence", ".seq"),
            ("shutdown", "shut"), (".parked", ".park"), (" visible", " vis."))  # fmt: skip
@@ -76,6 +78,7 @@ class Execution:
 
     names: Sequence[str]  # of the processes, by number
     name_at: Callable[[int], str]  # of a location, by its offset
+    value_at: Callable[[int, int], str]  # what a location's value says
     model: str
     trace: Sequence[TraceLine]
     choices: bytes
@@ -123,7 +126,7 @@ def _what(execution: Execution, line: TraceLine) -> str:
     ordered = {"acquire": " acq", "release": " rel", "acq_rel": "", "seq_cst": " sc"}.get(
         ORDER_NAMES.get(order, ""), ""
     )
-    shown = str(value) if value < SMALL else f"{value:#x}"
+    shown = execution.value_at(offset, value) if offset else str(value)
     if event == "load":
         return f"{where} -> {shown}{ordered}"
     if event == "store":
@@ -155,7 +158,7 @@ BLOCKED = {
     "watching": "waits for a change",
     "parked": "parks",
     "napping": "sleeps",
-    "held": "is held",
+    "held": "HELD for a fault",
     "dead": "KILLED",
 }
 PLAIN = {
@@ -188,7 +191,10 @@ def table(shown: Sequence[Step], names: Sequence[str], *, columns: int) -> Table
     detail = next((d for d in (2, 1, 0) if all(len(step.text(d)) <= room for step in shown)), 0)
     made = _empty()
     for name in names:
-        made.add_column(name, no_wrap=True, overflow="ellipsis", min_width=min(len(name), room))
+        narrowest = min(len(name), room)
+        made.add_column(
+            name, no_wrap=True, overflow="ellipsis", min_width=narrowest, max_width=room
+        )
     for step in shown:
         cells = [Text("")] * len(names)
         cells[step.process] = Text(step.text(detail), style=STYLES.get(step.event, ""))

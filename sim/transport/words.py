@@ -7,12 +7,15 @@ from typing import Mapping, NamedTuple, Optional
 
 from cy_kernels.pure.layout import (
     CURSOR_SLOT_HEADER,
+    FLAG_MESSAGE_HEADER,
     HEADER_PAGE,
     LINE_BYTES,
+    OWNER_NAMES,
     READER_LINES_BYTES,
 )
 from sim.abc import TransportSpec
 
+COUNT_BELOW = 100_000  # what is larger is no count: a message's bytes, shown in hex
 CURSOR_RING, FLAG_RING = "cursor_ring", "flag_ring"
 
 # As in cy_kernels/layout.pxd.
@@ -128,6 +131,26 @@ def name_at(spec: TransportSpec, offset: int) -> str:
         return f"slot[{slot}].data[{rest // 8}]"
     slot, flag = divmod(behind - chunks, 1 + spec.readers)
     return f"slot[{slot}].read[{flag - 1}]" if flag else f"slot[{slot}].written"
+
+
+def value_at(spec: TransportSpec, offset: int, value: int) -> str:
+    """What that word says, for people: a count, who owns it, a frame's length, or its bits."""
+    name = name_at(spec, offset)
+    if name.endswith(".owner") and value in OWNER_NAMES:
+        return OWNER_NAMES[value]
+    if spec.kind == FLAG_RING and name.endswith(".data[0]"):
+        return _frame(value)
+    return str(value) if value < COUNT_BELOW else f"{value:#x}"
+
+
+def _frame(word: int) -> str:
+    """A chunk's first word: its header, and the message's first byte. One is copied before the
+    other, so a store has only its own part."""
+    header = word.to_bytes(8, "little")
+    length, first = int.from_bytes(header[3:FLAG_MESSAGE_HEADER], "big"), header[-1]
+    if not any(header[:FLAG_MESSAGE_HEADER]):
+        return f"byte {first}" if first else "0"
+    return f"len {length}" + (f", byte {first}" if first else "")
 
 
 def _name_in_cursor_ring(spec: TransportSpec, behind: int) -> str:

@@ -21,7 +21,7 @@ FEW_DEVIATIONS = 5  # with more, a plan with more processes is tried too
 REWRITTEN_MAX = 2  # deviations at once
 SHIFTS = tuple(range(-8, 0)) + tuple(range(1, 9))
 STUCK, OUT_OF_STEPS = "stuck", "out_of_steps"
-PLAN_SHARE = 0.4  # of the time, at most, goes into the plan
+PLAN_SHARE = 0.3  # of the time, at most, goes into the plan
 
 
 @dataclass(frozen=True)
