@@ -14,6 +14,7 @@ import pytest
 from cy_kernels.explore import MUTANTS
 from sim.hang.explain import hang_class
 from sim.virtual.players import Alone, open_player
+from sim.virtual.program import STEPS_MAX
 from sim.virtual.reduction import NOTHING
 from sim.virtual.shrinking import shrink
 
@@ -138,4 +139,4 @@ def test_attempts_are_bounded_in_steps():
         budget_s=5.0,
     )
     assert result.deviations <= DEVIATIONS_MAX
-    assert max(steps) == max(10_000, 10 * played.outcome.steps)
+    assert max(steps) < STEPS_MAX // 100

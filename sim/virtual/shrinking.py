@@ -20,7 +20,7 @@ from sim.virtual.tape import OPTION_MAX, Outcome
 FEW_DEVIATIONS = 5  # with more, a plan with more processes is tried too
 REWRITTEN_MAX = 2  # deviations at once
 SHIFTS = tuple(range(-8, 0)) + tuple(range(1, 9))
-STUCK, OUT_OF_STEPS = "stuck", "out_of_steps"
+STUCK = "stuck"
 PLAN_SHARE = 0.3  # of the time, at most, goes into the plan
 
 
@@ -35,8 +35,6 @@ class Played:
 
 Alike = Callable[[Played], bool]  # whether it fails as the one to be shrunk does
 HangOf = Callable[[Plan, bytes], Optional[str]]  # the class of the hang that a tape ends in
-STEPS_LEAST = 10_000  # that an attempt may take, or
-STEPS_FACTOR = 10  # times those of the execution to be shrunk
 
 
 class Player(Protocol):
@@ -92,13 +90,6 @@ class Failure:
 
         return is_alike
 
-    @property
-    def steps_max(self) -> Optional[int]:
-        """Of an attempt: one that takes much longer than the failure did comes to nothing."""
-        if self.outcome.failure == OUT_OF_STEPS:
-            return None
-        return max(STEPS_LEAST, STEPS_FACTOR * self.outcome.steps)
-
 
 def shrink(
     plan: Plan,
@@ -113,24 +104,17 @@ def shrink(
     """`plan` is the whole one, `played` an execution of it less `start`, which fails."""
     assert played.outcome.failure is not None
     failure = Failure.of(start.applied_to(plan), played, hang_of)
-
-    def bounded(smaller_plan: Plan) -> Player:
-        player = open_player(smaller_plan)
-        if failure.steps_max is not None:
-            player.simulation.limit(steps=failure.steps_max)
-        return player
-
     began_s = now_s()
     ends_s = began_s + budget_s
     reduction, played = _least_plan(
-        plan, start, played, failure, bounded, now_s, began_s + PLAN_SHARE * budget_s
+        plan, start, played, failure, open_player, now_s, began_s + PLAN_SHARE * budget_s
     )
     best: Optional[Shrunk] = None
     while True:
         small = reduction.applied_to(plan)
         larger = with_another_reader(plan, reduction)
         until_s = ends_s if larger is None else (now_s() + ends_s) / 2
-        search = _Search(bounded(small), failure.on(small), now_s, until_s)
+        search = _Search(open_player(small), failure.on(small), now_s, until_s)
         least, is_least = search.least(played)
         result = Shrunk(reduction, least, is_least, search.executions)
         if best is None or result.deviations < best.deviations:
@@ -138,7 +122,7 @@ def shrink(
         if best.deviations <= FEW_DEVIATIONS or larger is None:
             return best
         small = larger.applied_to(plan)
-        again = _found_on(bounded(small), best.played, failure.on(small), now_s, ends_s)
+        again = _found_on(open_player(small), best.played, failure.on(small), now_s, ends_s)
         if again is None:
             return best
         reduction, played = larger, again
