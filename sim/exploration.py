@@ -23,6 +23,7 @@ from sim.hang.explain import explain
 from sim.report.exploration import Ticker, outcome_line, totals_line
 from sim.report.output import printing
 from sim.scenario.planning import make_plan
+from sim.scenario.scenario import Scenario
 from sim.tapes import LIVENESS, in_words, status_of
 from sim.virtual import sometimes
 from sim.virtual import tape as tapes
@@ -46,6 +47,8 @@ CHUNK = 256  # executions that one thread makes at a time, and that are of one s
 POLL_S = 0.2
 CONTRADICTION = "the oracles and the checkers contradict each other: this is a bug in spinbed"
 INDENT = " " * 6
+VIRTUAL = "virtual"
+ELSEWHERE = "it is for the world live, not for virtual"
 
 Chunk = Tuple[int, Combination, range]  # its number over all combinations
 
@@ -119,7 +122,8 @@ class Crowd:
 
 def explore(arguments: argparse.Namespace) -> ExitStatus:
     """Raises ScenarioError; KeyboardInterrupt after it has printed what it has."""
-    combinations = _combinations(arguments)
+    scenarios, elsewhere = _selected(arguments)
+    combinations = _combinations(scenarios, arguments)
     crowd = Crowd(
         todo=_chunks(combinations, arguments),
         seed=arguments.seed,
@@ -153,6 +157,8 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
     _drain(crowd, found)
     elapsed_s = time.monotonic() - began_s
     with printing() as console:
+        for scenario in elsewhere:
+            console.print(f"skip  {scenario.name}  {ELSEWHERE}", soft_wrap=True)
         status = _told(arguments, combinations, crowd, found, elapsed_s, console)
         if contradicted is not None:
             status = _contradicted(contradicted, arguments, console)
@@ -163,15 +169,26 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
     return status
 
 
-def _combinations(arguments: argparse.Namespace) -> Sequence[Combination]:
-    scenarios = selected(story.load_all(arguments.paths), arguments)
+def _selected(arguments: argparse.Namespace) -> Tuple[Sequence[Scenario], Sequence[Scenario]]:
+    """Those for the virtual world, and those that leave it out. Raises ScenarioError."""
+    chosen = selected(story.load_all(arguments.paths), arguments)
+    scenarios = [each for each in chosen if VIRTUAL in each.worlds]
+    elsewhere = [each for each in chosen if VIRTUAL not in each.worlds]
     problems = [
         Problem(scenario.path, None, lack.key, lack.why)
-        for scenario in scenarios
+        for scenario in scenarios or elsewhere
         for lack in lacks(scenario)
     ]
+    if not scenarios:
+        problems += [Problem(each.path, None, "worlds", ELSEWHERE) for each in elsewhere]
     if problems:
         raise ScenarioError(tuple(dict.fromkeys(problems)))
+    return scenarios, elsewhere
+
+
+def _combinations(
+    scenarios: Sequence[Scenario], arguments: argparse.Namespace
+) -> Sequence[Combination]:
     return [
         Combination(make_plan(scenario, arguments.seed), model, scheduler)
         for scenario in scenarios
