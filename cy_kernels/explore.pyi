@@ -114,8 +114,13 @@ class Simulation:
         *,
         early_timers: bool = False,
         spurious_wakes: bool = False,
+        missed_wakes: bool = False,
         heartbeats: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """What may happen that need not: a timer fires while somebody can still run; a sleeper
+        (FUTEX_WAIT, mwait) wakes for nothing; an mwait sleeps through a store. `heartbeats`: waits
+        store the time of their last look at the clock."""
+
     def limit(
         self,
         *,

@@ -204,6 +204,46 @@ cdef void futex_wake(Ops* ops, int site, u32* p) noexcept nogil:
         machine.locations[location].unheard += 1
 
 
+# From here on a store to the word is noticed. Ordered as a load, as the manuals say of MONITOR.
+cdef void monitor(Ops* ops, int site, const void* p) noexcept nogil:
+    cdef u32 location = location_at(ops.machine, p)
+    arrive(ops, site)
+    take_turn_at(ops, location, False)
+    ops.read_count = 0
+    read_location(ops, location, site, RELAXED)
+    ops.monitored = ops.reads[0]
+
+
+# Sleep until the monitored word is stored to, not at all if it was since; or until the deadline.
+# As hardware may, and where the machine allows it, wake for nothing, or sleep through a store.
+cdef int monitor_wait(Ops* ops, int site, i64 deadline_ns) noexcept nogil:
+    cdef Machine* machine = ops.machine
+    cdef bint is_late
+    arrive(ops, site)
+    take_turn(ops)
+    ops.is_idle = False
+    ops.reads[0] = ops.monitored
+    ops.read_count = 1
+    if machine.traces & KEEPS_FOOTPRINTS:
+        note_watch(ops)
+    if machine.clock_ns >= deadline_ns:
+        return SLEPT_TO_DEADLINE
+    if is_noticed(ops):
+        return SLEPT
+    ops.is_monitoring = True
+    is_late = await_change(ops, deadline_ns)
+    ops.is_monitoring = False
+    is_noticed(ops)
+    return SLEPT_TO_DEADLINE if is_late else SLEPT
+
+
+# Was the monitored word stored to? With RA the next load of it then reads something newer.
+cdef inline bint is_noticed(Ops* ops) noexcept nogil:
+    if ops.machine.model == RA:
+        return advance_one(ops)
+    return ops.machine.locations[ops.monitored.location].version != ops.monitored.version
+
+
 cdef int nap(Ops* ops, int site, i64 until_ns) noexcept nogil:
     arrive(ops, site)
     if until_ns <= ops.machine.clock_ns:

@@ -28,6 +28,7 @@ NEED_KERNELS = [
     "test_explore_deadlines.py",
     "test_explore_evidence.py",
     "test_explore_exhaustive.py",
+    "test_explore_monitors.py",
     "test_explore_programs.py",
     "test_explore_reduction.py",
     "test_explore_small_rings.py",

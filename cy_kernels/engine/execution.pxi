@@ -41,6 +41,7 @@ cdef void start_process(Machine* machine, int index) noexcept nogil:
     ops.raises_next = False
     ops.next_drains = False
     ops.read_count = 0
+    ops.is_monitoring = False
     if machine.model == RA:
         begin_life_in_views(ops)
     make_runnable(machine, ops)

@@ -103,6 +103,9 @@ cdef object search_all(
         raise MemoryError
     if reduces and max_deviations is None and machine.processes > SEARCH_PROCESSES:
         raise ValueError(f"{machine.processes} processes: at most {SEARCH_PROCESSES} to be reduced")
+    if reduces and max_deviations is None and monitors(machine) and (
+            machine.wakes_spuriously or machine.misses_wakes):
+        raise ValueError("spurious and missed wake-ups of a monitor cannot be reduced")
     machine.search.reduction.trouble = NO_TROUBLE
     machine.scheduler = EXHAUSTIVE
     if reduces and max_deviations is None:
@@ -118,6 +121,15 @@ cdef object search_all(
         machine.traces = traces
         machine.stops_at_finding = stops_at_finding
     return explored(machine, &tally)
+
+
+cdef bint monitors(Machine* machine):
+    cdef u32 place
+    for index in range(machine.processes):
+        for place in range(machine.process[index].program_length):
+            if machine.process[index].program[place].kind == DO_MONITOR:
+                return True
+    return False
 
 
 cdef object explored(Machine* machine, Tally* tally):

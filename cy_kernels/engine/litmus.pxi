@@ -67,6 +67,11 @@ cdef inline void run_instruction(Ops* ops, Instruction* it, u32 position) noexce
         spin_until(ops, site, word, it)
     elif it.kind == DO_NAP:
         nap(ops, site, ops.machine.clock_ns + <i64>it.value)
+    elif it.kind == DO_MONITOR:
+        monitor(ops, site, word)
+    elif it.kind == DO_MWAIT:
+        ops.registers[it.register_1] = <u64>monitor_wait(
+            ops, site, ops.machine.clock_ns + <i64>it.value if it.value else INT64_MAX)
     elif it.kind == DO_ASSERT:
         point(ops, site)
         if ops.registers[it.register_1] != it.value:
@@ -113,6 +118,8 @@ INSTRUCTIONS = {
     "nap": ("ns",),
     "assert": ("register", "value"),
     "jump": ("back",),  # so many instructions back: to try again, not to count rounds
+    "monitor": ("location",),
+    "mwait": ("register", "ns"),  # 0: woken or not asleep, 1: so many ns are over; 0 ns: no limit
 }
 ORDERS = {"relaxed": RELAXED, "acquire": ACQUIRE, "release": RELEASE, "acq_rel": ACQ_REL,
           "seq_cst": SEQ_CST}

@@ -188,6 +188,8 @@ cdef struct Ops:
     bint is_idle  # it has changed nothing so far
     u32 read_count
     Read reads[READS_MAX]
+    Read monitored  # by its last `monitor`
+    bint is_monitoring  # it sleeps in `monitor_wait`
     # Store buffer, oldest first.
     u32 buffered
     u16 generation
@@ -269,6 +271,7 @@ cdef struct Machine:
     u64 priority[ACTORS_MAX]  # pct, pos: the highest moves
     bint fires_timers  # a timer may fire while somebody can still run
     bint wakes_spuriously
+    bint misses_wakes  # a store may fail to end a monitor_wait
     bint stops_at_finding
     bint beats  # waits store heartbeats: evidence that nothing depends on
     int patience  # polls that a strategy spends before it goes to sleep

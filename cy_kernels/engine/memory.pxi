@@ -95,6 +95,9 @@ cdef void wake_watchers(Machine* machine, Location* location) noexcept nogil:
         index = lowest_bit(watchers)
         watchers &= watchers - 1
         if machine.process[index].state == WATCHING:
+            if machine.misses_wakes and machine.process[index].is_monitoring and choose(machine, 2):
+                location.watchers |= <u64>1 << index
+                continue
             machine.process[index].woken_by = SLEPT
             make_runnable(machine, &machine.process[index])
 

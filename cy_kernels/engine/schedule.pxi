@@ -55,6 +55,11 @@ cdef void begin_schedule(Machine* machine) noexcept nogil:
         draw_changes(machine, machine.depth)
 
 
+# Asleep in the kernel or behind a monitor; who only polls sees no difference.
+cdef inline bint may_wake_for_nothing(Ops* ops) noexcept nogil:
+    return ops.state == PARKED or (ops.state == WATCHING and ops.is_monitoring)
+
+
 cdef inline u32 extra_moves(Machine* machine) noexcept nogil:
     cdef u32 extra = 0
     cdef int index
@@ -62,7 +67,7 @@ cdef inline u32 extra_moves(Machine* machine) noexcept nogil:
         extra += 1
     if machine.wakes_spuriously:
         for index in range(machine.processes):
-            extra += machine.process[index].state == PARKED
+            extra += may_wake_for_nothing(&machine.process[index])
     return extra
 
 
@@ -163,7 +168,7 @@ cdef void disturb(Machine* machine, u32 which) noexcept nogil:
             return
         which -= 1
     for index in range(machine.processes):
-        if machine.process[index].state == PARKED:
+        if may_wake_for_nothing(&machine.process[index]):
             if which == 0:
                 trace(&machine.process[index], WAKE, machine.process[index].site, 0, 1, 0)
                 machine.process[index].woken_by = SLEPT

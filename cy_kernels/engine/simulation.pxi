@@ -171,9 +171,10 @@ cdef class Simulation(_Outcome):
         self.machine.replay_length = <u32>len(tape)
 
     def allow(self, *, bint early_timers=False, bint spurious_wakes=False,
-              bint heartbeats=False):
+              bint missed_wakes=False, bint heartbeats=False):
         self.machine.fires_timers = early_timers
         self.machine.wakes_spuriously = spurious_wakes
+        self.machine.misses_wakes = missed_wakes
         self.machine.beats = heartbeats
 
     def limit(self, *, steps=None, patience=None, stops_at_finding=None, traces=None):

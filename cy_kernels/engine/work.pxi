@@ -35,6 +35,8 @@ cdef enum InstructionKind:  # in the order of litmus.pxi's INSTRUCTIONS
     DO_NAP
     DO_ASSERT
     DO_JUMP
+    DO_MONITOR
+    DO_MWAIT
 
 cdef struct Instruction:
     u64 value  # stored, added, expected, waited for
