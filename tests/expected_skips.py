@@ -23,6 +23,8 @@ from cy_kernels.pure import memory
 
 CAP_SYS_ADMIN = 21
 SMALL_SHM_BYTES = 256 << 20
+CROSS_COMPILER = "aarch64-linux-gnu-gcc"
+EMULATOR = "qemu-aarch64"
 
 
 class Expected(NamedTuple):
@@ -33,6 +35,10 @@ class Expected(NamedTuple):
     def allows(self, test: str, reason: str) -> bool:
         is_meant = fnmatchcase(test, self.test) and fnmatchcase(reason, self.reason)
         return is_meant and self.where()
+
+
+def cannot_cross_compile() -> bool:
+    return shutil.which(CROSS_COMPILER) is None or shutil.which(EMULATOR) is None
 
 
 def anywhere() -> bool:
@@ -108,6 +114,8 @@ EXPECTED = [
     Expected("test_*::*", "the tests run without the source tree", has_no_source_tree),
     Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_portable_fibers.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_fibers.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_fibers.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
     # What the user may not do.
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
     Expected("test_litter_*.py::*", "cannot freeze: *", is_unprivileged),
