@@ -50,6 +50,15 @@ def test_what_is_written_is_read_again(made: Path, tmp_path: Path):
     assert os.listdir(tmp_path) == ["again.tape.json"]
 
 
+def test_others_may_read_a_tape_as_the_umask_says(made: Path, tmp_path: Path):
+    before = os.umask(0o027)
+    try:
+        tapes.save(tapes.load(made), tmp_path / "again.tape.json")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "again.tape.json").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_tape_is_cut_anywhere_and_the_message_says_so(made: Path, tmp_path: Path):
     text = made.read_text()
     cut = tmp_path / "cut.tape.json"
@@ -73,6 +82,9 @@ def test_a_tape_is_cut_anywhere_and_the_message_says_so(made: Path, tmp_path: Pa
         ({"choices__deviations": [[10**6, 1]]}, '"deviations"', "position 1000000 is not between"),
         ({"choices__deviations": [[3]]}, '"deviations"', "at least 2 needed"),
         ({"outcome__stop": "stopped"}, '"stop"', "unknown stop 'stopped'"),
+        ({"outcome__hash": "0x12"}, '"hash"', "'0x12' is not valid: it must match ^[0-9a-f]{16}$"),
+        ({"outcome__finding__process": 3}, None, "outcome.finding.process: process 3; the"),
+        ({"choices__length": 2**32 - 1}, '"length"', "4294967295 is too large: at most 100000000"),
         ({"reduction__readers": [9]}, None, "reduction: the scenario has no such processes"),
         ({"colour": "red"}, '"colour"', "unknown key 'colour'"),
         ({"format": 2}, '"format"', "is of format 2; this version reads format 1"),

@@ -162,7 +162,8 @@ def _out_of_limits(kind: str, value: Any, context: Mapping[str, Any]) -> Optiona
     if kind == "too_long":
         return f"{show(value)} has {len(value)}: at most {context['max_length']} allowed"
     if kind == "string_pattern_mismatch":
-        return f"{show(value)} is not valid: {EXPLAINED[context['pattern']]}"
+        pattern = context["pattern"]
+        return f"{show(value)} is not valid: {EXPLAINED.get(pattern, f'it must match {pattern}')}"
     if kind == "finite_number":
         return f"{show(value)} is not a finite number"
     return None

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Literal, Mapping, Optional, Tuple
@@ -31,6 +31,7 @@ from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.problems import Collector
 from sim.virtual import schedulers
+from sim.virtual.program import STEPS_MAX
 from sim.virtual.reduction import Reduction
 
 FORMAT = 1
@@ -122,7 +123,7 @@ class _Reduction(_Table):
 
 
 class _Choices(_Table):
-    length: Count
+    length: Annotated[int, Field(ge=0, le=STEPS_MAX)]
     deviations: List[Annotated[List[Count], Field(min_length=2, max_length=2)]]
 
 
@@ -207,9 +208,9 @@ def save(tape: Tape, path: Path) -> None:
     """Whole or not at all. Raises WorldError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        made, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}-")
+        name = path.parent / f".{path.name[:100]}-{secrets.token_hex(8)}"
         try:
-            with open(made, "w", encoding="utf-8") as stream:
+            with open(name, "x", encoding="utf-8") as stream:
                 stream.write(dump(tape))
             os.replace(name, path)
         except BaseException:
@@ -330,8 +331,11 @@ def _tape(document: _Document, file: str) -> Tape:
         ),
     )
     try:
-        tape.plan()
+        processes = len(tape.plan().processes)
     except ValueError as error:
         message = f"the scenario has no such processes or faults: {error}"
         raise ScenarioError([Problem(file, None, "reduction", message)]) from None
+    if found is not None and found.process >= processes:
+        message = f"process {found.process}; the scenario has 0 to {processes - 1}"
+        raise ScenarioError([Problem(file, None, "outcome.finding.process", message)])
     return tape
