@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from rich.console import Console
 
@@ -22,6 +22,7 @@ from sim.hang.classes import Hang
 from sim.hang.explain import explain
 from sim.report.exploration import Ticker, outcome_line, totals_line
 from sim.report.output import printing
+from sim.scenario.document import read_text
 from sim.scenario.planning import make_plan
 from sim.scenario.scenario import Scenario
 from sim.tapes import LIVENESS, in_words, status_of
@@ -123,6 +124,7 @@ class Crowd:
 def explore(arguments: argparse.Namespace) -> ExitStatus:
     """Raises ScenarioError; KeyboardInterrupt after it has printed what it has."""
     scenarios, elsewhere = _selected(arguments)
+    texts = {each.path: read_text(Path(each.path)) for each in scenarios}  # may change meanwhile
     combinations = _combinations(scenarios, arguments)
     crowd = Crowd(
         todo=_chunks(combinations, arguments),
@@ -159,9 +161,9 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
     with printing() as console:
         for scenario in elsewhere:
             console.print(f"skip  {scenario.name}  {ELSEWHERE}", soft_wrap=True)
-        status = _told(arguments, combinations, crowd, found, elapsed_s, console)
+        status = _told(arguments, combinations, crowd, found, elapsed_s, texts, console)
         if contradicted is not None:
-            status = _contradicted(contradicted, arguments, console)
+            status = _contradicted(contradicted, texts, arguments, console)
         elif crowd.first_failure is None and interrupted is None and arguments.shard == (1, 1):
             status = worst([status, _sometimes(combinations, crowd.coverage, console)])
     if interrupted is not None:
@@ -248,12 +250,12 @@ def _told(
     crowd: Crowd,
     found: Dict[Combination, List[Tuple[int, Found]]],
     elapsed_s: float,
+    texts: Mapping[str, str],
     console: Console,
 ) -> ExitStatus:
     """Print what there is, and keep the tapes; what began behind the first failure counts not."""
     statuses = []
     total = Found()
-    texts: Dict[str, str] = {}
     for combination in combinations:
         sum_of = Found()
         for number, came_to in sorted(found[combination], key=lambda each: each[0]):
@@ -266,13 +268,10 @@ def _told(
             statuses.append(status_of(sum_of.first[1].outcome))
         console.print(outcome_line(combination, sum_of, what, combinations), soft_wrap=True)
         if sum_of.first is not None:
-            text = texts.setdefault(
-                combination.plan.path, Path(combination.plan.path).read_text(encoding="utf-8")
-            )
             hang = _hang(combination, sum_of.first[1])
             if hang is not None:
                 console.print(textwrap.indent(str(hang), INDENT), soft_wrap=True)
-            _keep(combination, *sum_of.first, text, arguments, console)
+            _keep(combination, *sum_of.first, texts, arguments, console)
     covered = union(each for _, each in crowd.coverage)
     console.print(totals_line(total, elapsed_s, covered), soft_wrap=True)
     return worst(statuses)
@@ -287,14 +286,16 @@ def _hang(combination: Combination, played: Played) -> Optional[Hang]:
 
 
 def _contradicted(
-    error: Disagreement, arguments: argparse.Namespace, console: Console
+    error: Disagreement,
+    texts: Mapping[str, str],
+    arguments: argparse.Namespace,
+    console: Console,
 ) -> ExitStatus:
     which = error.combination
     said = f"{which.plan.name} {which.model} {which.scheduler} seed {error.seed}: {error}"
     console.print(said, soft_wrap=True)
     console.print(CONTRADICTION, soft_wrap=True)
-    text = Path(which.plan.path).read_text(encoding="utf-8")
-    _keep(which, error.seed, error.played, text, arguments, console)
+    _keep(which, error.seed, error.played, texts, arguments, console)
     return ExitStatus.BUG
 
 
@@ -305,8 +306,11 @@ def _sometimes(
 ) -> ExitStatus:
     """What never happened fails a whole exploration; of a part it would say nothing."""
     status = ExitStatus.OK
-    for name, plan in {each.plan.name: each.plan for each in combinations}.items():
-        covered = union(each for which, each in coverage if which.plan.name == name)
+    plans = {(each.plan.path, each.plan.name): each.plan for each in combinations}
+    for (path, name), plan in plans.items():
+        covered = union(
+            each for which, each in coverage if (which.plan.path, which.plan.name) == (path, name)
+        )
         for table in plan.sometimes:
             is_reached = sometimes.is_reached(table, plan, covered)
             mark = "ok    " if is_reached else "FAIL  "
@@ -321,14 +325,14 @@ def _keep(
     combination: Combination,
     seed: int,
     played: Played,
-    text: str,
+    texts: Mapping[str, str],
     arguments: argparse.Namespace,
     console: Console,
 ) -> None:
     """Its tape, and the commands to go on with it."""
     tape = Tape(
         path=combination.plan.path,
-        text=text,
+        text=texts[combination.plan.path],
         name=combination.plan.name,
         plan_seed=arguments.seed,
         reduction=NOTHING,

@@ -72,6 +72,14 @@ def test_what_must_happen_sometimes_and_never_did_fails(tmp_path, capsys, never)
     assert not (tmp_path / "t").exists()
 
 
+def test_each_of_two_scenarios_of_one_name_has_its_own_sometimes(tmp_path, capsys):
+    other = tmp_path / "z.toml"
+    other.write_text(SMALL + sometimes(*HAPPENS), encoding="utf-8")
+    assert explore(tmp_path, sometimes(*NEVER), str(other)) == 1
+    out = capsys.readouterr().out
+    assert out.count("FAIL  small  sometimes[") == 3 and out.count("ok    small  sometimes[") == 2
+
+
 def test_an_outcome_that_does_happen_is_seen(tmp_path, capsys):
     impatient = SMALL.replace(
         "size_bytes = 16", 'size_bytes = 16, deadline = "1us", on_timeout = "retry"'
