@@ -37,6 +37,12 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("'' names no file")
+    return Path(text)
+
+
 def nearest(word: str, names: Iterable[str]) -> Optional[str]:
     return next(iter(difflib.get_close_matches(word, list(names), n=1)), None)
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shlex
+import stat
 import sys
 import tempfile
 from collections import Counter
@@ -65,6 +66,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         _refuse("no command is named", "", commands)
     if arguments.command == "run":
         _one_report_on_stdout(arguments)
+    if arguments.command == "explore":
+        _refuse_no_folder(arguments.tape_dir, f"--tape-dir {arguments.tape_dir}")
+    if arguments.command == "shrink" and arguments.output is not None:
+        _refuse_irregular(arguments.output, f"--output {arguments.output}")
+        _refuse_no_folder(arguments.output.parent, f"--output {arguments.output}")
+    if arguments.command == "replay" and arguments.svg is not None:
+        _refuse_unwritable(arguments.svg, f"--svg {arguments.svg}")
     return arguments
 
 
@@ -206,6 +214,29 @@ def _refuse_unwritable(file: Path, what: str) -> None:
     except OSError as error:
         if error.errno != errno.ENXIO:  # a pipe that nobody reads yet
             _refuse(f"{what}: {error.strerror}")
+
+
+def _refuse_irregular(file: Path, what: str) -> None:
+    """A file that is replaced as a whole must be none that is more than its bytes."""
+    try:
+        if os.path.isdir(file):
+            _refuse(f"{what}: that is a folder")
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            _refuse(f"{what}: that is no regular file")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _refuse(f"{what}: {error.strerror}")
+
+
+def _refuse_no_folder(folder: Path, what: str) -> None:
+    """Where no files can be made in the folder, nor the folder itself. Makes nothing: it may be
+    that there will be nothing to keep."""
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        _refuse(f"{what}: {error.strerror}")
 
 
 def _world(text: str) -> str:

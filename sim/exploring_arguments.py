@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence, Tuple, TypeVar
 
-from sim.argument_types import JOBS_MAX, count, folder, hint, seed
+from sim.argument_types import JOBS_MAX, count, file, folder, hint, seed
 from sim.scenario.durations import BadDuration, parse_duration
 
 TAPES = Path(".spinbed") / "tapes"
@@ -83,18 +83,18 @@ def explore_options(parser: argparse.ArgumentParser) -> None:
 
 def tape_options(commands: Mapping[str, argparse.ArgumentParser]) -> None:
     for name in ("replay", "shrink", "diff"):
-        commands[name].add_argument("tape", type=folder, metavar="TAPE", help="a tape file")
-    commands["diff"].add_argument("other", type=folder, metavar="TAPE", help="another one")
+        commands[name].add_argument("tape", type=file, metavar="TAPE", help="a tape file")
+    commands["diff"].add_argument("other", type=file, metavar="TAPE", help="another one")
     commands["replay"].add_argument(
         "--trace", action="store_true", help="print a lane for each process, a line for each step"
     )
     commands["replay"].add_argument(
-        "--svg", type=folder, default=None, metavar="FILE", help="the lanes as a picture"
+        "--svg", type=file, default=None, metavar="FILE", help="the lanes as a picture"
     )
     commands["shrink"].add_argument(
         "-o",
         "--output",
-        type=folder,
+        type=file,
         default=None,
         metavar="FILE",
         help="the tape to write (default: beside the other, NAME.shrunk.tape.json)",

@@ -71,13 +71,15 @@ def replay(arguments: argparse.Namespace) -> ExitStatus:
 def _replay(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     tape = tapes.load(arguments.tape)
     plan = tape.plan()
-    played, execution = traced(tape, plan) if arguments.trace else (_played(tape, plan), None)
-    if execution is not None:
+    is_traced = arguments.trace or arguments.svg is not None
+    played, execution = traced(tape, plan) if is_traced else (_played(tape, plan), None)
+    if execution is not None and arguments.trace:
         lanes.render(execution, console)
-        if arguments.svg is not None:
-            _export(execution, arguments.svg)
+    if execution is not None and arguments.svg is not None:
+        _export(execution, arguments.svg)
     console.print(tape_line(tape, plan), soft_wrap=True)
-    console.print(f"{in_words(played.outcome, plan)}  hash {played.outcome.hash:016x}")
+    said = f"{in_words(played.outcome, plan)}  hash {played.outcome.hash:016x}"
+    console.print(said, soft_wrap=True)
     if _has_diverged(tape, played):
         console.print(
             f"diverged: the tape says {in_words(tape.outcome, plan)}, {tape.outcome.steps} steps, "
@@ -157,7 +159,7 @@ def _diff(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     for what in ("name", "plan_seed", "reduction", "model"):
         one, other = (getattr(tape, what) for tape in pair)
         if one != other:
-            console.print(f"{what.replace('_', ' ')} differs: {one}, {other}", soft_wrap=True)
+            console.print(f"{what.replace('_', ' ')} differs: {one}; {other}", soft_wrap=True)
     called = [str(arguments.tape), str(arguments.other)]
     is_same = difference.render(executions[0], executions[1], console, called=called)
     return ExitStatus.OK if is_same else ExitStatus.SAFETY

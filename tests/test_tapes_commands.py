@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tapes_made import MISSING_FENCE, explored
 
-from sim import cli
+from sim import cli, exploration
 from sim.virtual import tape as tapes
 
 MUTANTS = (  # that need no fault to show
@@ -137,6 +137,7 @@ def test_a_tape_is_the_same_as_itself_and_differs_from_its_shrunk_one(made, tmp_
     capsys.readouterr()
     assert cli.main(["diff", str(made), str(small)]) == 1
     out = capsys.readouterr().out
+    assert out.startswith("reduction differs: none; readers (0,), messages 1, size_bytes 9\n")
     assert "first difference at step 3:" in out
     assert re.search(r"reader\[1\]: starts$", out, re.M)
     assert re.search(r"writer at flag.send.poll_shutdown: shutdown -> 0$", out, re.M)
@@ -175,3 +176,57 @@ def test_what_only_the_live_world_can_do_is_refused(tmp_path, capsys):
     scenario = MISSING_FENCE.parents[1] / "fast/small_shm.toml"
     assert cli.main(["explore", str(scenario), "--tape-dir", str(tmp_path / "t")]) == 64
     assert "fault[0].kind: small_shm needs a world that can" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["explore", "FENCE", "--tape-dir", "file"], "--tape-dir file: Not a directory"),
+        (["explore", "FENCE", "--tape-dir", "file/t"], "--tape-dir file/t: Not a directory"),
+        (["shrink", "TAPE", "-o", "folder"], "--output folder: that is a folder"),
+        (["shrink", "TAPE", "-o", "fifo"], "--output fifo: that is no regular file"),
+        (["shrink", "TAPE", "-o", "file/x"], "--output file/x: Not a directory"),
+        (["shrink", "TAPE", "-o", "n" * 300], "File name too long"),
+        (["shrink", ""], "argument TAPE: '' names no file"),
+        (["replay", "TAPE", "--svg", "none/x.svg"], "--svg none/x.svg: no folder 'none'"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_first(made, tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("kept")
+    Path("folder").mkdir()
+    os.mkfifo("fifo")
+    here = {"FENCE": str(MISSING_FENCE), "TAPE": str(made)}
+    assert cli.main([here.get(word, word) for word in words]) == 64
+    out, err = capsys.readouterr()
+    assert said in err and out == ""
+    assert sorted(os.listdir()) == ["fifo", "file", "folder"]
+    assert Path("file").read_text() == "kept" and Path("fifo").is_fifo()
+
+
+def test_a_picture_needs_no_trace(made, tmp_path, capsys):
+    assert cli.main(["replay", str(made), "--svg", str(tmp_path / "x.svg")]) == 1
+    assert (tmp_path / "x.svg").read_text().startswith("<svg")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_narrow_terminal_loses_no_word(made, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert cli.main(["replay", str(made), "--trace"]) == 1
+    out = capsys.readouterr().out
+    assert "reader[0]" in out and "reader[1]" in out and "\u2026" not in out
+
+
+def test_a_tape_holds_the_scenario_that_was_explored(tmp_path, monkeypatch, capsys):
+    scenario = tmp_path / "fence.toml"
+    text = MISSING_FENCE.read_text()
+    scenario.write_text(text)
+    chunks = exploration.chunks
+
+    def edited(*arguments):
+        scenario.write_text(text.replace("slots = 2", "slots = 4"))
+        return chunks(*arguments)
+
+    monkeypatch.setattr(exploration, "chunks", edited)
+    tape = explored(tmp_path / "t", scenario)
+    assert tapes.load(tape).text == text != scenario.read_text()

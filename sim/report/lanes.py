@@ -204,8 +204,8 @@ def table(shown: Sequence[Step], names: Sequence[str], *, columns: int) -> Table
 
 def _shared(shown: Sequence[Step], names: Sequence[str]) -> Table:
     made = _empty()
-    made.add_column("process", no_wrap=True)
-    made.add_column("step", no_wrap=True, overflow="ellipsis")
+    made.add_column("process", no_wrap=True, min_width=max(map(len, names), default=0))
+    made.add_column("step", overflow="fold")
     for step in shown:
         text = Text(step.text(1), style=STYLES.get(step.event, ""))
         made.add_row(_number(step), names[step.process], text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Iterator, Optional, Sequence, Tuple
 
 from sim.scenario.plan import AfterOps, AtStep, AtTime, Injection, Plan, ProcessPlan, WriterWorkload
@@ -22,6 +22,10 @@ class Reduction:
     messages: Optional[int] = None  # at most
     size_bytes: Optional[int] = None  # of a message, at most
     after_ops: Optional[int] = None  # of a trigger, at most
+
+    def __str__(self) -> str:
+        parts = [f"{name} {value}" for name, value in asdict(self).items() if value is not None]
+        return ", ".join(parts) or "none"
 
     def applied_to(self, plan: Plan) -> Plan:
         """The smaller plan. Injections go with their targets. Raises ValueError where the plan
