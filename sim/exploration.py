@@ -274,6 +274,11 @@ def _told(
             _keep(combination, *sum_of.first, texts, arguments, console)
     covered = union(each for _, each in crowd.coverage)
     console.print(totals_line(total, elapsed_s, covered), soft_wrap=True)
+    if crowd.first_failure is not None:
+        console.print("ended at the first failure; --all goes on and counts", soft_wrap=True)
+    if total.executions == 0:
+        console.print("no execution was made, so nothing is known", soft_wrap=True)
+        statuses.append(ExitStatus.UNKNOWN)
     return worst(statuses)
 
 

@@ -14,6 +14,7 @@ from test_cli_run import started
 from test_explore_judging import TEXT
 
 from sim import cli
+from sim.errors import ExitStatus
 
 SMALL = TEXT.format(kind="flag_ring", transport="").replace("yielding", "park")
 WITHIN_S = 60
@@ -48,6 +49,11 @@ def test_without_a_word_of_either_it_is_tso_pso_and_ra(tmp_path, capsys):
     assert explore(tmp_path, "", "--executions", "10") == 0
     pairs = [(model, by) for model in ("tso", "pso", "ra") for by in ("random", "pct:3")]
     assert explored(capsys.readouterr().out) == [(*pair, 10) for pair in pairs]
+
+
+def test_an_exploration_of_nothing_is_no_good_news(tmp_path, capsys):
+    assert explore(tmp_path, "", "--budget", "1us") == ExitStatus.UNKNOWN
+    assert "no execution was made, so nothing is known" in capsys.readouterr().out
 
 
 def sometimes(*facts: str) -> str:
