@@ -24,10 +24,12 @@ from sim.worlds import Worlds
 
 # Left out, and said so, where nothing was compiled. SPINBED_REQUIRE_EXT=1 makes that an error.
 NEED_KERNELS = [
+    "test_explore_command.py",
     "test_explore_coverage.py",
     "test_explore_deadlines.py",
     "test_explore_evidence.py",
     "test_explore_exhaustive.py",
+    "test_explore_judging.py",
     "test_explore_monitors.py",
     "test_explore_programs.py",
     "test_explore_reduction.py",
