@@ -48,7 +48,6 @@ NEED_KERNELS = [
     "test_stubs.py",
     "test_tape.py",
     "test_tapes_commands.py",
-    "test_virtual_batch.py",
     "test_virtual_cli.py",
     "test_virtual_determinism.py",
     "test_virtual_hang_runs.py",
