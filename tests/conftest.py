@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Iterator
 
@@ -58,6 +59,11 @@ NEED_KERNELS = [
     "test_virtual_world.py",
 ]
 IS_PURE = cy_kernels.status().kind == "pure"
+
+# A shell that puts the tests in the background has them ignore SIGINT, and every process that they
+# start inherits that: none could be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 collect_ignore = NEED_KERNELS if IS_PURE else []
 
 
