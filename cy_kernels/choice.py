@@ -29,11 +29,12 @@ class BadChoice(ValueError):
 
 @dataclass(frozen=True)
 class Kernels:
-    """The modules of one kind: `ring` and `recorder` have the same names in both."""
+    """The modules of one kind: each has the same names in both."""
 
     kind: str
     ring: ModuleType
     recorder: ModuleType
+    cpu: ModuleType
 
 
 _loaded: Dict[str, Kernels] = {}
@@ -73,5 +74,6 @@ def kernels(kind: Optional[str] = None) -> Kernels:
         package = PACKAGES[kind]
         ring = importlib.import_module(f"{package}.ring")
         recorder = importlib.import_module(f"{package}.recorder")
-        _loaded.setdefault(kind, Kernels(kind, ring, recorder))
+        cpu = importlib.import_module(f"{package}.cpu")
+        _loaded.setdefault(kind, Kernels(kind, ring, recorder, cpu))
     return _loaded[kind]
