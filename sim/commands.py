@@ -34,6 +34,7 @@ from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
 from sim.exploring_arguments import explorer
 from sim.live import doctor
+from sim.live.cpu import check_environments
 from sim.live.kernels import default_kernels
 from sim.report import REPORTS, text
 from sim.report.progress import Progress
@@ -103,6 +104,7 @@ def _run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     scenarios = story.load_all(arguments.paths)
     plans = story.plan_all(selected(scenarios, arguments), arguments.seed, arguments.world)
+    check_environments(plans)
     crew = crew_for(
         list(plans) * arguments.repeat,
         again=reproducing(scenarios),

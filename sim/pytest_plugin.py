@@ -25,6 +25,7 @@ from sim.argument_types import seed as seed_of
 from sim.arguments import JOURNALS, journal_name, journals_folder, reproducing
 from sim.crew import failed
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
+from sim.live.cpu import check_environments
 from sim.report.text import failure_lines
 from sim.scenario.plan import Plan
 from sim.verdict import RunResult
@@ -175,7 +176,9 @@ def _plans(path: Path, seed: int, config: pytest.Config) -> Planned:
     shown = path.relative_to(started_in) if path.is_relative_to(started_in) else path
     scenarios = [replace(each, path=str(shown)) for each in story.load_all([str(path)])]
     again = reproducing(scenarios)
-    return [(plan, again(plan)) for plan in story.plan_all(scenarios, seed)]
+    plans = story.plan_all(scenarios, seed)
+    check_environments(plans)
+    return [(plan, again(plan)) for plan in plans]
 
 
 def _the_one(planned: Planned, name: Optional[str], path: str) -> Tuple[Plan, str]:

@@ -105,6 +105,7 @@ EXPECTED = [
     Expected("test_pytest_plugin_ends.py::*", "kernels: pure*", is_pure),
     Expected("test_pure_kernels.py::*", "mixes pure with compiled kernels*", is_pure),
     Expected("test_pure_runs.py::*", "mixes pure with compiled kernels*", is_pure),
+    Expected("test_doctor.py::*", "needs compiled kernels", is_pure),
     Expected("test_cpu.py::*", "needs compiled kernels", is_pure),
     Expected("test_wait_strategies.py::*", "mixes pure with compiled kernels", is_pure),
     # What the machine lacks.

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from cy_kernels.choice import COMPILED, PURE, kernels
+from cy_kernels.features import Features
 from sim.live import doctor
+from sim.transport import STRATEGIES
 
 WATCHDOG_S = 120  # only against a hang
 
@@ -121,12 +124,50 @@ def test_every_fact_of_the_host_is_told_in_one_line() -> None:
     facts = {fact.name: fact for fact in doctor.examine()}
     assert {
         *("kernels", "python", "headers", "gcc", "make", "system", "cores", "/dev/shm", "user"),
-        *("rights", "ptrace_scope", "cgroups", "namespaces", "waits", "live world"),
+        *("rights", "ptrace_scope", "cgroups", "namespaces", "live world"),
+        *("cpu", "tsc", "SPINBED_CPU", *(f"wait {each}" for each in STRATEGIES)),
     } == set(facts)
     for fact in facts.values():
         assert fact.value and "\n" not in fact.value
     assert sys.version.split()[0] in facts["python"].value
     assert facts["rights"].value.count("CAP_") == 4
+
+
+LADDER = ("park", "mwaitx", "umwait", "wfe", "best")
+
+
+def told_of(kind: str, cpu: Features, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What doctor says where there is such a CPU, and a table of strategies that has these."""
+    monkeypatch.setattr(doctor, "STRATEGIES", LADDER)
+    monkeypatch.setitem(kernels(kind).cpu._found, "cpu", cpu)
+    return {fact.name: fact.value for fact in doctor.examine()}
+
+
+@pytest.mark.skipif(kernels().kind == PURE, reason="needs compiled kernels")
+def test_each_strategy_is_told_with_what_runs_instead_and_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SPINBED_CPU", raising=False)
+    zen = Features("x86_64", monitorx=True, monitor_line_max_bytes=64, source="CPUID")
+    told = told_of(COMPILED, zen, monkeypatch)
+    assert told["cpu"] == ("x86_64, monitorx, no waitpkg, monitor line unknown to 64 bytes (CPUID)")
+    assert told["tsc"] == "no constant rate, which nobody tells"
+    assert told["SPINBED_CPU"] == "not set"
+    assert told["wait park"] == told["wait mwaitx"] == "runs"
+    assert told["wait umwait"] == "runs adaptive (no WAITPKG)"
+    assert told["wait wfe"] == "runs adaptive (no WFE)"
+    assert told["wait best"] == "runs mwaitx"
+
+
+@pytest.mark.skipif(kernels().kind == PURE, reason="needs compiled kernels")
+def test_what_is_forced_is_told_as_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPINBED_CPU", "-monitorx,waitpkg,tsc_hz=2500000000,invariant_tsc")
+    told = told_of(COMPILED, Features("x86_64", monitorx=True, source="CPUID"), monkeypatch)
+    assert told["SPINBED_CPU"] == "-monitorx,waitpkg,tsc_hz=2500000000,invariant_tsc"
+    assert told["tsc"] == "one rate, 2500.00 MHz (override)"
+    assert told["wait mwaitx"] == "runs adaptive (no MONITORX)"
+    assert told["wait umwait"] == "runs, forced (no WAITPKG)"
+    assert told["wait best"] == "runs umwait, forced (no WAITPKG)"
 
 
 def test_what_is_missing_is_named_with_the_package_that_brings_it(

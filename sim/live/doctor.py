@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
 import cy_kernels
+from cy_kernels.choice import PURE
+from cy_kernels.features import VARIABLE, Features
+from cy_kernels.ladder import can_run, rung_of
+from sim.live.cpu import features_here
 from sim.live.leftovers import Leftover, leftovers, reap_dead
 from sim.transport import STRATEGIES
 
@@ -36,7 +40,10 @@ class Fact:
 
 
 def examine() -> Sequence[Fact]:
-    """Looks only: starts nothing but what tries out namespaces, changes nothing."""
+    """Looks only: starts nothing but what tries out namespaces, changes nothing.
+
+    Raises ScenarioError where SPINBED_CPU makes no sense.
+    """
     return [
         _kernels(),
         Fact("python", f"{platform.python_version()} {platform.machine()} ({sys.executable})"),
@@ -51,7 +58,7 @@ def examine() -> Sequence[Fact]:
         _ptrace_scope(),
         _cgroups(),
         _namespaces(),
-        _waits(),
+        *_cpu(),
         _world(),
     ]
 
@@ -185,13 +192,39 @@ def _can_unshare(unshare: str, flags: Sequence[str]) -> bool:
     return done.returncode == 0
 
 
-def _waits() -> Fact:
-    if cy_kernels.status().reason is None:
-        return Fact("waits", " ".join(STRATEGIES))
-    from cy_kernels.pure.wait import really_runs
+def _cpu() -> Sequence[Fact]:
+    """What there is to wait with, and for each strategy whether it runs here, or what does."""
+    kind = cy_kernels.status().kind
+    features = features_here(kind)
+    real = features_here(kind, override="")
+    return [
+        Fact("cpu", str(features)),
+        Fact("tsc", _counter(features)),
+        Fact(VARIABLE, features.override or "not set"),
+        *(Fact(f"wait {each}", _rung(each, features, real, kind)) for each in STRATEGIES),
+    ]
 
-    rungs = dict.fromkeys(map(really_runs, STRATEGIES))
-    return Fact("waits", f"{' '.join(rungs)} (pure)")
+
+def _counter(features: Features) -> str:
+    pace = "one rate" if features.invariant_tsc else "no constant rate"
+    if features.tsc_hz == 0:
+        return f"{pace}, which nobody tells"
+    return f"{pace}, {features.tsc_hz / 1e6:.2f} MHz ({features.tsc_source})"
+
+
+def _rung(strategy: str, features: Features, real: Features, kind: str) -> str:
+    """What an end runs that asks for this strategy, and why if that is another one."""
+    if kind == PURE:
+        from cy_kernels.pure.wait import really_runs
+
+        really = really_runs(strategy)
+        return "runs (pure)" if really == strategy else f"runs {really} (pure)"
+    lack, really = can_run(strategy, features), rung_of(strategy, features)
+    runs = "runs" if really == strategy else f"runs {really}"
+    if lack is not None:
+        return f"{runs} ({lack})"
+    forced = can_run(really, real)
+    return runs if forced is None else f"{runs}, forced ({forced})"
 
 
 def _world() -> Fact:
