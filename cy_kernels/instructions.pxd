@@ -8,9 +8,9 @@
 #   umonitor, umwait, tpause   Intel SDM, vol. 2 (WAITPKG)
 #   ldaxrb, wfe, wfet          Arm ARM, C6.2 (WFET: FEAT_WFxT)
 #
-# With SPINBED_UD2_MARKERS an `ud2` stands before monitorx and mwaitx, and so do the bytes of the
-# instruction: a machine that executes both although it cannot wait then traps, as one does for
-# WAITPKG that has none, and a handler can emulate them (cy_kernels.trap).
+# With SPINBED_UD2_MARKERS an `ud2` stands before each of those of x86: a machine that has them, or
+# that executes them although it cannot wait, then traps as one does that has none, and a handler
+# can emulate them (cy_kernels.trap).
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -44,7 +44,7 @@ cdef extern from *:
     }
 
     static inline void sb_umonitor(const void *p) {
-        __asm__ __volatile__(".byte 0xf3, 0x0f, 0xae, 0xf0" :: "a"(p) : "memory");
+        __asm__ __volatile__(SB_MARKER ".byte 0xf3, 0x0f, 0xae, 0xf0" :: "a"(p) : "memory");
     }
 
     enum { SB_WAITPKG_C01 = 1 };
@@ -53,7 +53,7 @@ cdef extern from *:
        (IA32_UMWAIT_CONTROL) ended it, which may be long before. */
     static inline int sb_umwait(uint64_t tsc) {
         unsigned char carry;
-        __asm__ __volatile__(".byte 0xf2, 0x0f, 0xae, 0xf1\\n\\tsetc %0"
+        __asm__ __volatile__(SB_MARKER ".byte 0xf2, 0x0f, 0xae, 0xf1\\n\\tsetc %0"
                              : "=qm"(carry)
                              : "a"((uint32_t)tsc), "d"((uint32_t)(tsc >> 32)), "c"(SB_WAITPKG_C01)
                              : "memory", "cc");
@@ -63,7 +63,7 @@ cdef extern from *:
     /* The same without a line. */
     static inline int sb_tpause(uint64_t tsc) {
         unsigned char carry;
-        __asm__ __volatile__(".byte 0x66, 0x0f, 0xae, 0xf1\\n\\tsetc %0"
+        __asm__ __volatile__(SB_MARKER ".byte 0x66, 0x0f, 0xae, 0xf1\\n\\tsetc %0"
                              : "=qm"(carry)
                              : "a"((uint32_t)tsc), "d"((uint32_t)(tsc >> 32)), "c"(SB_WAITPKG_C01)
                              : "memory", "cc");
