@@ -18,7 +18,10 @@ from typing import Optional
 __all__ = ["KERNELS", "REQUIRE", "Reason", "Status", "status"]
 
 # One .pyx each, in the order in which they are loaded.
-KERNELS = ("clock", "cpu", "recorder", "ring", "mutants", "gate", "explore", "trap")
+KERNELS = (
+    *("clock", "cpu", "spinloop", "recorder", "ring"),
+    *("mutants", "gate", "explore", "trap"),
+)
 REQUIRE = "SPINBED_REQUIRE_EXT"
 NOTE = "_build_note.txt"  # written by setup.py into an installation without kernels
 
