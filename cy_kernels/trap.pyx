@@ -76,7 +76,7 @@ def refusal():
 
 def install(buffer=None, *, u32 line_bytes=64, u64 limit_cycles=LIMIT_CYCLES):
     """Emulate from now on what traps in this process. See trap.pyi."""
-    global installed, holds_buffer
+    global installed, held_trap, holds_buffer
     cdef Py_buffer view
     cdef Trap* trap = &own
     cdef int error

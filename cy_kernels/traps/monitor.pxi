@@ -79,7 +79,8 @@ cdef extern from *:
     }
 
     /* The handler blocks signals: one that waits to be delivered is the interrupt that ends a wait,
-       and its handler runs as soon as ours has returned. */
+       and its handler runs as soon as ours has returned. One for the whole process may go to a
+       thread that does not block it, as an interrupt goes to some core. */
     static inline int sb_is_interrupted(uint64_t unblocked) {
         uint64_t pending = 0;
         syscall(SYS_rt_sigpending, &pending, sizeof(pending));
