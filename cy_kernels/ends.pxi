@@ -4,6 +4,17 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.memoryview cimport PyMemoryView_FromObject
 
+cdef enum:
+    GIL_FREE_BYTES = 65536  # a copy from here on lets other threads run: some us, against 0.1
+
+
+cdef extern from *:
+    """
+    #define SB_NO_POSITION UINT64_MAX
+    """
+    const u64 NO_POSITION "SB_NO_POSITION"
+
+
 cdef class _Writer(_End):
     """One open writing side. Not for use from two threads at once."""
 
@@ -24,19 +35,15 @@ cdef class _Writer(_End):
         elif call.entry == ENTER_SHUTDOWN:
             ring_shutdown(ops, self.face.header)
 
-    cdef int claim_slowly(self, i64 deadline_ns, u64 position, u32 size, u64 checksum) except -1:
+    cdef int claim_slowly(self, i64 limit_ns) except -1:
         """Poll under the guard of a gate, and wait."""
         cdef Call call = call_of(ENTER_POLL)
         call.reason = NOT_READY
-        try:
-            if not goes_straight(&self.face):
-                begin_message()
-                enter(self, &call)
-            if call.reason == NOT_READY:
-                return self.wait_for_slot(deadline_ns)
-        except BaseException:  # a signal handler or the gate raised: nothing was claimed
-            note(&self.face, FAIL_TYPE, SEND_FUNCTION, ERROR_OUTCOME, position, size, checksum)
-            raise
+        if not goes_straight(&self.face):
+            begin_message()
+            enter(self, &call)
+        if call.reason == NOT_READY:
+            return self.wait_for_slot(deadline_of(limit_ns))
         return call.reason
 
     cdef bint is_raised_in_write(self, const u8* payload, u32 size) noexcept:
@@ -52,16 +59,19 @@ cdef class _Writer(_End):
 
     def send(self, payload, i64 deadline_ns=-1):
         """Send one message; its position. See the stub for what it raises."""
+        face_enter(&self.face)
+        try:
+            return self.send_one(payload, at_most(deadline_ns))
+        finally:
+            self.face.is_busy = False
+
+    @cython.final
+    cdef u64 send_one(self, payload, i64 limit_ns) except? NO_POSITION:
         cdef Py_buffer view
         cdef u64 position, checksum = 0
         cdef u32 size
         cdef int reason
-        face_enter(&self.face)
-        try:
-            PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
-        except BaseException:
-            self.face.is_busy = False
-            raise
+        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
         try:
             if <u64>view.len > self.largest:
                 raise ValueError(
@@ -73,22 +83,30 @@ cdef class _Writer(_End):
                 note(&self.face, INVOKE_TYPE, SEND_FUNCTION, NO_OUTCOME, position, size, checksum)
             reason = self.poll() if goes_straight(&self.face) else NOT_READY
             if reason == NOT_READY:
-                reason = self.claim_slowly(deadline_ns, position, size, checksum)
+                try:
+                    reason = self.claim_slowly(limit_ns)
+                except BaseException:  # a signal handler or the gate raised: nothing was claimed
+                    note(&self.face, FAIL_TYPE, SEND_FUNCTION, ERROR_OUTCOME, position, size,
+                         checksum)
+                    raise
             if reason != READY:
                 note(&self.face, FAIL_TYPE, SEND_FUNCTION, outcome_of(reason), position, size,
                      checksum)
                 raise error_of(reason, position, self.waiting_for())
-            if goes_straight(&self.face):
+            if not goes_straight(&self.face):
+                if self.is_raised_in_write(<const u8*>view.buf, size):
+                    note(&self.face, self.raised_type(position), SEND_FUNCTION, ERROR_OUTCOME,
+                         position, size, checksum)
+                    raise gate_raised()
+            elif size < GIL_FREE_BYTES:
                 self.write(<const u8*>view.buf, size)
-            elif self.is_raised_in_write(<const u8*>view.buf, size):
-                note(&self.face, self.raised_type(position), SEND_FUNCTION, ERROR_OUTCOME, position,
-                     size, checksum)
-                raise gate_raised()
+            else:
+                with nogil:
+                    self.write(<const u8*>view.buf, size)
             note(&self.face, OK_TYPE, SEND_FUNCTION, NO_OUTCOME, position, size, checksum)
             return position
         finally:
             PyBuffer_Release(&view)
-            self.face.is_busy = False
 
     cdef int raised_type(self, u64 position) noexcept:
         """How a send ended that was raised out of: a mutant's readers may see it all the same."""
@@ -172,7 +190,7 @@ cdef class _Reader(_End):
     cdef u64 next_position(self) noexcept nogil:
         return 0
 
-    cdef int begin(self, u32* size, i64 deadline_ns) except -1:
+    cdef int begin(self, u32* size, i64 limit_ns) except -1:
         """Wait until the next message is ours to read, and tell its size. Raises what ends the wait
         instead."""
         cdef u64 position = self.next_position()
@@ -180,13 +198,13 @@ cdef class _Reader(_End):
         note(&self.face, INVOKE_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, position, 0, 0)
         reason = self.poll(size) if goes_straight(&self.face) else NOT_READY
         if reason == NOT_READY:
-            reason = self.begin_slowly(size, deadline_ns, position)
+            reason = self.begin_slowly(size, limit_ns, position)
         if reason != READY:
             note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, outcome_of(reason), position, 0, 0)
             raise error_of(reason, position, "the writer")
         return 0
 
-    cdef int begin_slowly(self, u32* size, i64 deadline_ns, u64 position) except -1:
+    cdef int begin_slowly(self, u32* size, i64 limit_ns, u64 position) except -1:
         """Poll under the guard of a gate, and wait."""
         cdef Call call = call_of(ENTER_POLL)
         cdef Waiter w
@@ -197,7 +215,8 @@ cdef class _Reader(_End):
                 enter(self, &call)
             if call.reason == NOT_READY:
                 start_waiter(&self.face, &w, &self.face.header.data_event,
-                             &self.face.header.data_parked, self.heartbeat(), deadline_ns)
+                             &self.face.header.data_parked, self.heartbeat(),
+                             deadline_of(limit_ns))
                 call.entry, call.waiter = ENTER_AWAIT, &w
                 wait(self, &call)
         except BaseException:  # a signal handler or the gate raised: nothing was read
@@ -231,31 +250,38 @@ cdef class _Reader(_End):
 
     def receive(self, i64 deadline_ns=-1):
         """The next message, copied out. Raises RingTimeout, RingEnded, RingClosed, RingEvicted."""
-        cdef bytes out
-        cdef u8* to
         cdef u32 size
         face_enter(&self.face)
         try:
-            self.begin(&size, deadline_ns)
-            out = PyBytes_FromStringAndSize(NULL, size)
-            to = <u8*>PyBytes_AS_STRING(out)
-            if goes_straight(&self.face):
-                self.read(to, size)
-            elif self.is_raised_in_read(to, size):
-                note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, ERROR_OUTCOME, self.next_position(),
-                     0, 0)
-                raise gate_raised()
-            if self.face.recorder != NULL:
-                note(&self.face, OK_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, self.next_position(),
-                     size, checksum_bytes(to, size))
-            self.finish()
-            return out
+            self.begin(&size, at_most(deadline_ns))
+            return self.copy_out(size)
         finally:
             self.face.is_busy = False
 
+    @cython.final
+    cdef bytes copy_out(self, u32 size):
+        """The message that is ours to read, its slot released."""
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
+        cdef u8* to = <u8*>PyBytes_AS_STRING(out)
+        if not goes_straight(&self.face):
+            if self.is_raised_in_read(to, size):
+                note(&self.face, FAIL_TYPE, RECEIVE_FUNCTION, ERROR_OUTCOME, self.next_position(),
+                     0, 0)
+                raise gate_raised()
+        elif size < GIL_FREE_BYTES:
+            self.read(to, size)
+        else:
+            with nogil:
+                self.read(to, size)
+        if self.face.recorder != NULL:
+            note(&self.face, OK_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, self.next_position(), size,
+                 checksum_bytes(to, size))
+        self.finish()
+        return out
+
     def receiving(self, i64 deadline_ns=-1):
         """A context manager: the next message in place, released when the block ends, however."""
-        return _HeldSlot(self, deadline_ns)
+        return _HeldSlot(self, at_most(deadline_ns))
 
     def shutdown(self):
         """Wake everybody on both sides: every pending and later operation raises RingClosed."""
@@ -291,86 +317,3 @@ cdef class _Reader(_End):
     @property
     def readers(self):
         return self.face.shape.readers if self.face.is_open else None
-
-
-cdef class _Message:
-    """The bytes of one message in place, and a hold on the region for as long as anybody looks."""
-
-    cdef Py_buffer region
-    cdef const u8* start
-    cdef u32 size
-
-    def __getbuffer__(self, Py_buffer* view, int flags):
-        PyBuffer_FillInfo(view, self, <void*>self.start, self.size, True, flags)
-
-    def __dealloc__(self):
-        PyBuffer_Release(&self.region)
-
-
-cdef object held_message(_Reader reader, u32 size):
-    cdef _Message message = _Message.__new__(_Message)
-    PyObject_GetBuffer(<object>reader.face.region.obj, &message.region, PyBUF_SIMPLE)
-    message.start = reader.message()
-    message.size = size
-    return PyMemoryView_FromObject(message)
-
-
-@cython.auto_pickle(False)
-cdef class _HeldSlot:
-    """The with-block around one message: `with reader.receiving() as view`."""
-
-    cdef _Reader reader
-    cdef i64 deadline_ns
-    cdef object view
-    cdef u32 size
-
-    def __init__(self, _Reader reader not None, i64 deadline_ns):
-        if self.reader is not None:
-            raise RingError("a with-block has one reader")
-        self.reader = reader
-        self.deadline_ns = deadline_ns
-
-    def __enter__(self):
-        cdef _Reader reader = self.reader
-        if reader is None:
-            raise RingError("no reader to receive with")
-        face_enter(&reader.face)
-        try:
-            reader.begin(&self.size, self.deadline_ns)
-            self.view = held_message(reader, self.size)
-        except BaseException:
-            reader.face.is_busy = False
-            raise
-        reader.face.holds_slot = True
-        return self.view
-
-    def __exit__(self, kind, error, traceback):
-        cdef _Reader reader = self.reader
-        cdef u64 checksum = 0
-        view, self.view = self.view, None
-        if view is None:
-            raise RingError("no message is held")
-        try:
-            view.release()  # BufferError if somebody still looks at the slot: it stays held
-        except BaseException:
-            self.view = view
-            raise
-        if not reader.face.is_open:  # closed in the block: there is nothing left to release
-            return False
-        if reader.face.recorder != NULL:
-            checksum = checksum_bytes(reader.message(), self.size)
-        if kind is None:
-            note(&reader.face, OK_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, reader.next_position(),
-                 self.size, checksum)
-        else:
-            note(&reader.face, FAIL_TYPE, RECEIVE_FUNCTION, RAISED_OUTCOME, reader.next_position(),
-                 self.size, checksum)
-        try:
-            if kind is not None and mutant_of(&reader.face.ops) == NO_RELEASE_ON_RAISE:
-                reader.step_over()
-            else:
-                reader.finish()
-        finally:
-            reader.face.holds_slot = False
-            reader.face.is_busy = False
-        return False

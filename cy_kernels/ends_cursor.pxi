@@ -48,6 +48,8 @@ cdef bint is_dead(RegionHeader* header, u64 owner):
 
 
 cdef class CursorWriter(_Writer):
+    cdef _Message claimed
+    cdef object claimed_view
     cdef CursorRing ring
     cdef bint evicts
 
@@ -87,6 +89,8 @@ cdef class CursorWriter(_Writer):
             call.reason = cursor_await_writable(ops, &self.ring, call.waiter)
         elif call.entry == ENTER_WRITE:
             cursor_write(ops, &self.ring, call.payload, call.size)
+        elif call.entry == ENTER_COMMIT:
+            cursor_commit_in_place(ops, &self.ring, call.size)
         elif call.entry == ENTER_CLAIM:
             call.reason = cursor_claim_writer(ops, &self.ring, call.owner)
         elif call.entry == ENTER_EVICT:
@@ -134,6 +138,26 @@ cdef class CursorWriter(_Writer):
     cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
 
+    def send_within(self, payload, timeout_s=None):
+        cdef i64 limit_ns = limit_of(timeout_s)
+        face_enter(&self.face)
+        try:
+            return self.send_one(payload, limit_ns)
+        finally:
+            self.face.is_busy = False
+
+    def send_many(self, messages, timeout_s=None):
+        return send_batch(self, messages, limit_of(timeout_s))
+
+    def claim(self, size_bytes, timeout_s=None):
+        return claim_view(self, size_bytes, limit_of(timeout_s))
+
+    def commit(self, size_bytes=None):
+        return commit_view(self, size_bytes)
+
+    def abort(self):
+        abort_view(self)
+
     cdef str waiting_for(self):
         cdef u32 rank
         cdef u64 owner
@@ -154,6 +178,8 @@ cdef class CursorWriter(_Writer):
 
 
 cdef class CursorReader(_Reader):
+    cdef _Message held
+    cdef object held_view
     cdef CursorRing ring
 
     def __init__(self, buffer, *, rank, slots, slot_bytes, readers, str wait="park", recorder=None):
@@ -220,6 +246,40 @@ cdef class CursorReader(_Reader):
 
     cdef u64 next_position(self) noexcept nogil:
         return self.ring.position
+
+    def receive_within(self, timeout_s=None):
+        cdef i64 limit_ns = limit_of(timeout_s)
+        cdef u32 size
+        face_enter(&self.face)
+        try:
+            self.begin(&size, limit_ns)
+            return self.copy_out(size)
+        finally:
+            self.face.is_busy = False
+
+    def receive_many(self, count_max, timeout_s=None):
+        return receive_batch(self, count_max, limit_of(timeout_s))
+
+    def receiving_within(self, timeout_s=None):
+        return _HeldSlot(self, limit_of(timeout_s))
+
+    def hold(self, timeout_s=None):
+        return hold_view(self, limit_of(timeout_s))
+
+    def let_go(self):
+        release_view(self)
+
+
+def cursor_shutdown(buffer):
+    """Shut the ring down from outside, for its readers: its writer is gone. Raises RingMismatch."""
+    cdef Py_buffer view
+    cdef Shape shape
+    PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+    try:
+        check_region(&view, KIND_CURSOR, cursor_region_bytes, {}, &shape)
+        ring_shutdown(NULL, <RegionHeader*>view.buf)
+    finally:
+        PyBuffer_Release(&view)
 
 
 def cursor_describe(buffer):

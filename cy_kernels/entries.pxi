@@ -10,6 +10,7 @@ cdef enum Entry:
     ENTER_POLL  # a reader's poll or wait that ends with READY tells the message's size, too
     ENTER_AWAIT
     ENTER_WRITE
+    ENTER_COMMIT  # of what was written in place
     ENTER_READ
     ENTER_RELEASE
     ENTER_CLAIM
@@ -57,6 +58,39 @@ cdef inline Call call_of(Entry entry) noexcept nogil:
     memset(&call, 0, sizeof(Call))
     call.entry = entry
     return call
+
+
+# How long an operation may wait, in one number: until an absolute time; for ever, which is -1; or
+# -2 - n: n ns from when it first has to wait, so that who need not wait need not look at a clock.
+cdef enum:
+    FOR_EVER = -1
+
+
+cdef inline i64 at_most(i64 deadline_ns) noexcept nogil:
+    return deadline_ns if deadline_ns >= 0 else FOR_EVER
+
+
+cdef inline i64 limit_of(object timeout_s) except? -1:
+    return FOR_EVER if timeout_s is None else limit_in(timeout_s)
+
+
+cdef i64 limit_in(double timeout_s) except? -1:
+    if not timeout_s >= 0:
+        raise ValueError(f"timeout_s must be 0 or more seconds, not {timeout_s}")
+    if timeout_s > TIMEOUT_MAX_S:
+        return FOR_EVER
+    return -2 - <i64>(timeout_s * 1e9)
+
+
+cdef extern from *:
+    """
+    #define SB_TIMEOUT_MAX_S 4e9  /* 126 years; in ns, and added to a clock, it fits 63 bits */
+    """
+    const double TIMEOUT_MAX_S "SB_TIMEOUT_MAX_S"
+
+
+cdef inline i64 deadline_of(i64 limit_ns) noexcept nogil:
+    return limit_ns if limit_ns >= FOR_EVER else clock_ns() - 2 - limit_ns
 
 
 cdef void act_in_guard(void* end, Ops* ops, void* call) noexcept nogil:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 
 class RingError(Exception):
     """Base of everything a ring raises on purpose."""
+
+    completed: int = 0  # how many messages of a batch had been sent by then
+    received: Sequence[bytes] = ()  # those of a batch that had been read by then
 
 
 class RingTimeout(RingError, TimeoutError):

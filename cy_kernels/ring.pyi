@@ -9,7 +9,7 @@ mapped for as long as it lives.
 """
 
 import enum
-from typing import Any, ContextManager, Optional, Tuple, Type, Union
+from typing import Any, ContextManager, Iterable, List, Optional, Tuple, Type, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -36,6 +36,9 @@ def cursor_region_bytes(*, slots: int, slot_bytes: int, readers: int) -> int:
 
 def cursor_format(buffer: memoryview, *, slots: int, slot_bytes: int, readers: int) -> None:
     """Make a zeroed buffer an empty cursor_ring."""
+
+def cursor_shutdown(buffer: memoryview) -> None:
+    """Shut the ring down from outside, for its readers: its writer is gone. Raises RingMismatch."""
 
 def cursor_describe(buffer: Buffer) -> dict[str, Any]:
     """The region decoded, for evidence. Writes nothing. Raises RingMismatch."""
@@ -140,6 +143,16 @@ class CursorWriter(_Writer):
         With `evict_dead` a blocked send gives up on readers that are proven dead.
         """
 
+    # The operations of spinbed.Writer, which documents them. They wait for at most `timeout_s`
+    # seconds; None: for ever.
+    def send_within(self, payload: Buffer, timeout_s: Optional[float] = None) -> int: ...
+    def send_many(
+        self, messages: Iterable[Buffer], timeout_s: Optional[float] = None
+    ) -> int: ...
+    def claim(self, size_bytes: int, timeout_s: Optional[float] = None) -> memoryview: ...
+    def commit(self, size_bytes: Optional[int] = None) -> int: ...
+    def abort(self) -> None: ...
+
 class CursorReader(_Reader):
     def __init__(
         self,
@@ -153,3 +166,12 @@ class CursorReader(_Reader):
         recorder: Optional[memoryview] = None,
     ) -> None:
         """Claims the rank and goes on at its position. Raises RingBusy, RingEvicted."""
+
+    # The operations of spinbed.Reader, as above.
+    def receive_within(self, timeout_s: Optional[float] = None) -> bytes: ...
+    def receive_many(self, count_max: int, timeout_s: Optional[float] = None) -> List[bytes]: ...
+    def receiving_within(
+        self, timeout_s: Optional[float] = None
+    ) -> ContextManager[memoryview]: ...
+    def hold(self, timeout_s: Optional[float] = None) -> memoryview: ...
+    def let_go(self) -> None: ...

@@ -14,6 +14,7 @@ from left_over_regions import (  # noqa: F401 - hooks
     pytest_sessionstart,
     pytest_terminal_summary,
 )
+from named_rings import pair, ring_name  # noqa: F401 - fixtures
 from ring_regions import ALL_KERNELS, PURE_LACKS
 from skip_ledger import SkipLedger
 

@@ -109,6 +109,17 @@ cdef inline void cursor_write(
     cdef SlotHeader* slot = cursor_slot(ring)
     store32(ops, Step.CURSOR__SEND__STORE_LENGTH, &slot.length, size, RELAXED)
     copy(ops, Step.CURSOR__SEND__COPY_PAYLOAD, cursor_payload(ring), payload, size)
+    cursor_commit(ops, ring)
+
+
+# Call when writable, and the payload is there.
+cdef inline void cursor_commit_in_place(Ops* ops, CursorRing* ring, u32 size) noexcept nogil:
+    store32(ops, Step.CURSOR__SEND__STORE_LENGTH, &cursor_slot(ring).length, size, RELAXED)
+    cursor_commit(ops, ring)
+
+
+cdef inline void cursor_commit(Ops* ops, CursorRing* ring) noexcept nogil:
+    cdef SlotHeader* slot = cursor_slot(ring)
     # Pairs with the acquire in cursor_poll_readable: whoever sees the sequence sees the payload.
     store64(ops, Step.CURSOR__SEND__COMMIT, &slot.sequence, ring.position + 1, RELEASE)
     cursor_step(ring)

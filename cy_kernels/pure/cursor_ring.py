@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional
 
 from cy_kernels.errors import RingBusy, RingEvicted
 from cy_kernels.owner import is_proven_dead, owner_word, pid_namespace, pid_of
+from cy_kernels.pure import batches, claims
 from cy_kernels.pure.ends import CLOSED, ENDED, EVICTED, FENCED, READY, Reader, Writer
 from cy_kernels.pure.face import (
     Face,
@@ -50,6 +51,7 @@ from cy_kernels.pure.layout import (
     WRITER_POSITION,
     WRITER_TAKEOVERS,
 )
+from cy_kernels.pure.look import Look
 from cy_kernels.pure.memory import Memory, fence, observe, publish
 from cy_kernels.pure.wait import Beat
 
@@ -87,6 +89,15 @@ def cursor_describe(buffer: Any) -> Dict[str, Any]:
     return state
 
 
+def cursor_shutdown(buffer: Any) -> None:
+    """Shut the ring down from outside, for its readers: its writer is gone. Raises RingMismatch."""
+    geometry = described(buffer, KIND_CURSOR, cursor_region_bytes)[1]
+    shape = {key: geometry[key] for key in ("slots", "slot_bytes", "readers")}
+    face = Face(buffer, KIND_CURSOR, cursor_region_bytes, shape, "backoff", None)
+    face.shut_down()
+    face.close()
+
+
 def _place(owner: int, position: int, heartbeat_ns: int, takeovers: int) -> Dict[str, Any]:
     return {
         "owner": OWNER_NAMES.get(owner, "process"),
@@ -120,6 +131,9 @@ def _claim(memory: Memory, owner_index: int, place: str, me: int) -> None:
 
 
 class CursorWriter(Writer):
+    send_within, send_many = batches.send_within, batches.send_many
+    claim, commit, abort = claims.claim, claims.commit, claims.abort
+
     def __init__(
         self,
         buffer: Any,
@@ -137,6 +151,7 @@ class CursorWriter(Writer):
             raise ValueError(f"evict_dead: the writer gives up on dead readers, {NO_SWAP}")
         face = Face(buffer, KIND_CURSOR, cursor_region_bytes, geometry, wait, recorder)
         super().__init__(face, slot_bytes)
+        self._claimed: Optional[Look] = None
         self._slots, self._readers = slots, readers
         self._stride = stride_of(slot_bytes)
         self._me = owner_word(os.getpid())
@@ -180,10 +195,18 @@ class CursorWriter(Writer):
         return READY if self.position - self._minimum < self._slots else None
 
     def _write(self, payload: memoryview[int]) -> None:
-        memory, slot, size = self._face.memory, self._slot(), len(payload)
-        start = slot + CURSOR_SLOT_HEADER
+        with self._payload(len(payload)) as place:
+            place[:] = payload
+        self._commit(len(payload))
+
+    def _payload(self, size: int) -> memoryview[int]:
+        start = self._slot() + CURSOR_SLOT_HEADER
+        return self._face.memory.bytes[start : start + size]
+
+    def _commit(self, size: int) -> None:
+        """Send what lies in the slot."""
+        memory, slot = self._face.memory, self._slot()
         memory.u32[(slot + 8) // 4] = size
-        memory.bytes[start : start + size] = payload
         # The commit: whoever observes the sequence sees length and payload.
         publish(memory.u64, slot // 8, self.position + 1)
         self.position += 1
@@ -217,6 +240,10 @@ class CursorWriter(Writer):
 
 
 class CursorReader(Reader):
+    receive_within, receive_many = batches.receive_within, batches.receive_many
+    receiving_within = batches.receiving_within
+    hold, let_go = claims.hold, claims.let_go
+
     def __init__(
         self,
         buffer: Any,
@@ -233,6 +260,7 @@ class CursorReader(Reader):
         rank = checked_rank(rank, readers)
         face = Face(buffer, KIND_CURSOR, cursor_region_bytes, geometry, wait, recorder)
         super().__init__(face, rank)
+        self._held: Optional[Look] = None
         self._slots, self._slot_bytes = slots, slot_bytes
         self._stride = stride_of(slot_bytes)
         self._me = owner_word(os.getpid())

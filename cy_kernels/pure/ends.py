@@ -18,6 +18,7 @@ from cy_kernels.errors import (
     RingTimeout,
 )
 from cy_kernels.pure.face import Face
+from cy_kernels.pure.look import Look
 from cy_kernels.pure.recorder import checksum
 from cy_kernels.pure.wait import Beat, Waiter
 
@@ -131,6 +132,8 @@ class Writer(End):
         view = memoryview(payload)
         if view.format != "B" or view.ndim != 1:
             view = view.cast("B")
+        if not view.contiguous:
+            raise BufferError("memoryview: underlying buffer is not C-contiguous")
         face, position, size = self._face, self.position, len(view)
         face.enter()
         if size > self._largest:
@@ -203,6 +206,29 @@ class Reader(End):
         """A context manager: the next message in place, released when the block ends, however."""
         return HeldSlot(self, deadline_ns)
 
+    def _hold(self, deadline_ns: int) -> Look:
+        """Wait for the next message, and hold its slot."""
+        self._begin(deadline_ns)
+        look = Look(self._message(), is_read_only=True)
+        self._face.holds_slot = True
+        return look
+
+    def _let_go(self, is_taken: bool) -> None:
+        """Release the slot of a message that nobody sees any more. `is_taken` is False where its
+        receiver raised."""
+        face = self._face
+        if not face.is_open:  # closed while it was held: there is nothing left to release
+            return
+        if face.recording is not None:
+            with self._message() as message:
+                sizes = (self.position, len(message), checksum(message))
+            if is_taken:
+                face.note("ok", "receive", *sizes)
+            else:
+                face.note("fail", "receive", *sizes, "raised")
+        self._release()
+        face.holds_slot = face.is_busy = False
+
 
 class HeldSlot:
     """The with-block around one message: `with reader.receiving() as view`."""
@@ -210,30 +236,18 @@ class HeldSlot:
     def __init__(self, reader: Reader, deadline_ns: int) -> None:
         self._reader = reader
         self._deadline_ns = deadline_ns
-        self._view: Optional[memoryview[int]] = None
+        self._look: Optional[Look] = None
 
     def __enter__(self) -> memoryview[int]:
-        self._reader._begin(self._deadline_ns)
-        with self._reader._message() as message:
-            self._view = message.toreadonly()
-        self._reader._face.holds_slot = True
-        return self._view
+        self._look = self._reader._hold(self._deadline_ns)
+        return self._look.view
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        reader = self._reader
-        face = reader._face
-        if self._view is None:
+        if self._look is None:
             raise RingError("no message is held")
-        self._view.release()  # BufferError if somebody still looks at the slot: it stays held
-        self._view = None
-        if not face.is_open:  # closed in the block: there is nothing left to release
-            return
-        if face.recording is not None:
-            with reader._message() as message:
-                sizes = (reader.position, len(message), checksum(message))
-            if kind is None:
-                face.note("ok", "receive", *sizes)
-            else:
-                face.note("fail", "receive", *sizes, "raised")
-        reader._release()
-        face.holds_slot = face.is_busy = False
+        if kind is None:
+            self._look.revoke()
+        else:  # whose traceback may hold slices: what is seen through those is nobody's any more
+            self._look.view.release()
+        self._look = None
+        self._reader._let_go(is_taken=kind is None)

@@ -8,6 +8,7 @@ from cy_kernels.pure.cursor_ring import (
     cursor_describe,
     cursor_format,
     cursor_region_bytes,
+    cursor_shutdown,
 )
 from cy_kernels.pure.flag_ring import (
     MUTANTS,
@@ -29,6 +30,7 @@ __all__ = [
     "cursor_describe",
     "cursor_format",
     "cursor_region_bytes",
+    "cursor_shutdown",
     "flag_describe",
     "flag_format",
     "flag_region_bytes",
