@@ -25,6 +25,7 @@ CAP_SYS_ADMIN = 21
 SMALL_SHM_BYTES = 256 << 20
 CROSS_COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64"
+DISASSEMBLER = "aarch64-linux-gnu-objdump"
 
 
 class Expected(NamedTuple):
@@ -124,6 +125,8 @@ EXPECTED = [
     Expected("test_portable_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
+    Expected("test_aarch64.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_aarch64.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
     # What the user may not do.
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
     Expected("test_litter_*.py::*", "cannot freeze: *", is_unprivileged),
