@@ -76,7 +76,8 @@ static void await_turn(struct side *mine, uint64_t turn, char mode) {
 
 /* Returns how often the two together polled and slept, by way of the second side's last words. */
 static int hand_over(char mode, uint64_t turns) {
-    struct side *sides = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int kind = MAP_SHARED | MAP_ANONYMOUS;
+    struct side *sides = mmap(NULL, 2 * sizeof *sides, PROT_READ | PROT_WRITE, kind, -1, 0);
     if (sides == MAP_FAILED) return 1;
     pid_t other = fork();
     if (other < 0) return 1;
