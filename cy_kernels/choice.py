@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Dict, Optional
 
@@ -64,6 +64,13 @@ def preload() -> None:
         except Exception:  # the reason is for status() to give, where somebody listens
             pass
     kernels(PURE)
+
+
+def use_marked() -> None:
+    """The compiled rings that this process opens from now on wait by instructions that trap on
+    every host (SPINBED_UD2_MARKERS), for a cy_kernels.trap to emulate."""
+    marked = importlib.import_module("cy_kernels.mutants")
+    _loaded[COMPILED] = replace(kernels(COMPILED), ring=marked)
 
 
 def kernels(kind: Optional[str] = None) -> Kernels:

@@ -150,12 +150,12 @@ cdef extern from *:
                 is_missed = 1;
             }
             cycles = sb_cycles();
-            if (cycles >= deadline) return SB_BY_DEADLINE;
-            if (cycles >= limit) return SB_BY_LIMIT;
             if (cycles >= early) {
                 sb_struck(trap, SB_EARLY);
                 return SB_BY_DISTURBANCE;
             }
+            if (cycles >= deadline) return SB_BY_DEADLINE;
+            if (cycles >= limit) return SB_BY_LIMIT;
             if (sb_is_interrupted(unblocked)) return SB_BY_SIGNAL;
             if (SB_LOAD(sb_installed_trap) != trap) return SB_BY_REMOVAL;
             sched_yield();
