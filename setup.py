@@ -29,9 +29,9 @@ DIRECTIVES = {
 C_FILES = "build/cython"
 NOTE = "cy_kernels/_build_note.txt"  # why this installation is pure; cy_kernels.status() reads it
 # The second build of the rings, which no product runs, is also the one whose waiting instructions
-# trap on every host, so that they can be emulated and disturbed (cy_kernels.trap). A third build for
-# that alone would cost everybody who installs spinbed another 5 s of gcc; the price is that whoever
-# waits by an instruction in this one must have a trap installed.
+# trap on every host, so that they can be emulated and disturbed (cy_kernels.trap). A third build
+# for that alone would cost everybody who installs spinbed another 5 s of gcc; the price is that
+# whoever waits by an instruction in this one must have a trap installed.
 MARKED = [("SPINBED_UD2_MARKERS", "1")]
 KERNELS = [
     Extension(
