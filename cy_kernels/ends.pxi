@@ -3,6 +3,7 @@
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.memoryview cimport PyMemoryView_FromObject
+from cpython.ref cimport Py_DECREF
 
 cdef enum:
     GIL_FREE_BYTES = 65536  # a copy from here on lets other threads run: some us, against 0.1

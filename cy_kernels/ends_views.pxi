@@ -14,6 +14,7 @@ cdef class _Message:
     cdef Py_ssize_t looks  # views that were not released, their slices counted as one with them
 
     def __getbuffer__(self, Py_buffer* view, int flags):
+        Py_DECREF(None)  # Cython's mark of a view not filled in yet, which FillInfo writes over
         PyBuffer_FillInfo(view, self, self.start, self.size, self.is_read_only, flags)
         self.looks += 1
 

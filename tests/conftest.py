@@ -47,6 +47,7 @@ NEED_KERNELS = [
     "test_portable_fibers.py",
     "test_steps_live.py",
     "test_shrinking.py",
+    "test_references.py",
     "test_spinloop_mutants.py",
     "test_stubs.py",
     "test_tape.py",

@@ -1,0 +1,75 @@
+"""One call of every entry of the simulated machine, for kernel_calls.py."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator
+
+from cy_kernels import explore
+
+Made = "tuple[str, Callable[[], object], tuple[object, ...], int]"
+SLOW = 100  # of so many asked for one is made
+STORE_THEN_LOAD = [("store", 0, 1, "relaxed"), ("load", 0, 1, "relaxed")]
+SETTINGS: dict[str, Any] = {
+    "set_program": (1, STORE_THEN_LOAD),
+    "arm": (1, 1),
+    "hold_after": (1, 1),
+    "hold_back": (1, False),
+}
+ASKED_OF_A_PROCESS = ("state", "site", "done", "condition", "records", "registers")
+DONE_TO_A_PROCESS = (
+    *("release", "kill", "restart", "attach", "stop_attached", "pause", "resume"),
+    *("raise_in_read", "wake", "revive"),
+)
+ASKED = ("trace", "evidence", "values", "state_of_programs")
+PROPERTIES = (
+    *("stop", "finding", "race", "steps", "clock_ns", "tape", "has_diverged", "hash", "reached"),
+    *("sketch", "reads_from", "visited", "outcomes"),
+)
+
+
+def explore_calls() -> Iterator[Any]:
+    sizes, name = (8, 16), "flag_ring"
+    made = explore.Simulation(2, model="tso")
+
+    def set_up() -> None:
+        made.set_ring(name, slots=2, slot_bytes=64, readers=1, sizes=sizes)
+        made.set_writer(messages=2)
+        made.set_reader(1, rank=0)
+        made.choose_by("random")
+        made.allow()
+        made.limit(traces=True)
+
+    def execute() -> None:
+        made.begin(1)
+        made.start()
+        made.go()
+
+    watched = (made, sizes, name)
+    prefix = "explore.Simulation."
+    setters = ("set_ring", "set_writer", "set_reader", "choose_by", "allow", "limit")
+    set_up()
+    execute()
+    yield f"{prefix}__init__", lambda: explore.Simulation(2), watched, SLOW
+    yield " ".join(prefix + each for each in setters), set_up, watched, 4
+    yield f"{prefix}begin {prefix}start {prefix}go", execute, watched, SLOW
+    yield f"{prefix}execute_many", lambda: made.execute_many(1, 1), watched, SLOW
+    yield f"{prefix}explore_all", lambda: made.explore_all(max_executions=1), watched, SLOW
+    yield f"{prefix}pass_time", lambda: made.pass_time(0), watched, 1
+    yield f"{prefix}slow", lambda: made.slow(1, 0), watched, 1
+    yield f"{prefix}memory", lambda: made.memory(0), watched, 1
+    yield f"{prefix}count_states", made.count_states, watched, 1
+    for each, arguments in SETTINGS.items():
+        yield prefix + each, calling(made, each, *arguments), (*watched, arguments), 4
+    execute()
+    for each in ASKED_OF_A_PROCESS:
+        yield prefix + each, calling(made, each, 1), watched, 4
+    for each in ASKED:
+        yield prefix + each, calling(made, each), watched, SLOW
+    for each in PROPERTIES:
+        yield prefix + each, lambda each=each: getattr(made, each), watched, 4
+    for each in DONE_TO_A_PROCESS:
+        yield prefix + each, calling(made, each, 1), watched, 4
+
+
+def calling(made: Any, name: str, *arguments: Any) -> Callable[[], object]:
+    return lambda: getattr(made, name)(*arguments)

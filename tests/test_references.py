@@ -1,0 +1,40 @@
+"""No call of any kernel entry keeps or loses a reference; tests/references.py makes a million."""
+
+from __future__ import annotations
+
+from typing import Callable, List
+
+import pytest
+from kernel_calls import Call, calls, entries
+from references import CALLS_MIN, drift_of
+
+CALLS = calls()
+SHARE_MAX = 100  # what takes longer has the script
+
+
+def test_every_public_entry_of_every_kernel_is_called() -> None:
+    called = {name for call in CALLS for name in call.names.split()}
+    missing = entries() - called
+    assert not missing, f"give them a call in tests/kernel_calls.py: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.share <= SHARE_MAX])
+def test_references_are_flat(call: Call) -> None:
+    found = drift_of(call, CALLS_MIN // 4)
+    assert found.is_flat, found
+
+
+KEPT: List[object] = []
+LOSSES: List[Callable[[object], object]] = [
+    lambda argument: KEPT.append(argument),
+    lambda argument: KEPT.append(None),
+    lambda argument: KEPT.append([]),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_call_that_keeps_something_is_told(loss: Callable[[object], object]) -> None:
+    argument = object()
+    found = drift_of(Call("test.keeps", lambda: loss(argument), (argument,)), CALLS_MIN)
+    assert not found.is_flat
+    KEPT.clear()
