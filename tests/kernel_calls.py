@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 from kernel_calls_explore import explore_calls
 
-from cy_kernels import clock, cpu, gate, recorder, spinloop, trap
+from cy_kernels import clock, cpu, gate, recorder, ring, spinloop, trap
 
 KERNELS = Path(__file__).resolve().parent.parent / "cy_kernels"
 GEOMETRY = {"slots": 4, "slot_bytes": 64, "readers": 1}
@@ -51,6 +51,7 @@ def calls() -> list[Call]:
         *trap_calls(),
         *ring_calls("ring", "flag", "FlagWriter", "FlagReader"),
         *ring_calls("ring", "cursor", "CursorWriter", "CursorReader"),
+        *cursor_calls(),
         *ring_calls("mutants", "flag", "FlagWriter", "FlagReader"),
         *(Call(*each) for each in explore_calls()),
     ]
@@ -194,9 +195,9 @@ def trap_calls() -> Iterator[Call]:
 
 
 def ring_calls(module: str, kind: str, writer_class: str, reader_class: str) -> Iterator[Call]:
-    ring = importlib.import_module(f"cy_kernels.{module}")
-    make_writer, make_reader = getattr(ring, writer_class), getattr(ring, reader_class)
-    size_of, form = getattr(ring, f"{kind}_region_bytes"), getattr(ring, f"{kind}_format")
+    kernel = importlib.import_module(f"cy_kernels.{module}")
+    make_writer, make_reader = getattr(kernel, writer_class), getattr(kernel, reader_class)
+    size_of, form = getattr(kernel, f"{kind}_region_bytes"), getattr(kernel, f"{kind}_format")
     region, spare, fresh = (memory(size_of(**GEOMETRY)) for _ in range(3))
     for each in (region, spare, fresh):
         form(each, **GEOMETRY)
@@ -206,7 +207,7 @@ def ring_calls(module: str, kind: str, writer_class: str, reader_class: str) -> 
     watched = (region, spare, fresh, payload, far_ns, writer, reader)
     yield Call(f"{module}.{kind}_region_bytes", lambda: size_of(**GEOMETRY))
     yield Call(f"{module}.{kind}_format", lambda: form(fresh, **GEOMETRY), (fresh,))
-    describe = getattr(ring, f"{kind}_describe")
+    describe = getattr(kernel, f"{kind}_describe")
     yield Call(f"{module}.{kind}_describe", lambda: describe(region), watched, 4)
     yield Call(
         f"{module}._Writer.send {module}._Reader.receive",
@@ -249,6 +250,57 @@ def ring_calls(module: str, kind: str, writer_class: str, reader_class: str) -> 
     block = memory(gate.GATE_BYTES)
     yield Call(
         f"{module}.install_gate",
-        lambda: (ring.install_gate(block), ring.install_gate(None)),
+        lambda: (kernel.install_gate(block), kernel.install_gate(None)),
         (block,),
     )
+
+
+def cursor_calls() -> Iterator[Call]:
+    region, spare = (memory(ring.cursor_region_bytes(**GEOMETRY)) for _ in range(2))
+    for each in (region, spare):
+        ring.cursor_format(each, **GEOMETRY)
+    writer, reader = (
+        ring.CursorWriter(region, **GEOMETRY),
+        ring.CursorReader(region, rank=0, **GEOMETRY),
+    )
+    payload, soon_s = b"payload" * 3, 9.5
+    many = [payload, payload]
+    watched = (region, writer, reader, payload, soon_s, many)
+
+    def claim_and_commit() -> None:
+        view = writer.claim(8, soon_s)
+        view[:] = b"12345678"
+        writer.commit(3)
+        view = reader.hold(soon_s)
+        bytes(view)
+        reader.let_go()
+
+    def in_place() -> None:
+        writer.send_within(payload, soon_s)
+        with reader.receiving_within(soon_s) as view:
+            bytes(view)
+
+    together: dict[str, Callable[[], object]] = {
+        "CursorWriter.claim CursorWriter.commit CursorReader.hold CursorReader.let_go": (
+            claim_and_commit
+        ),
+        "CursorWriter.abort": lambda: (writer.claim(8, soon_s), writer.abort()),
+        "CursorWriter.send_within CursorReader.receive_within": (
+            lambda: (writer.send_within(payload, soon_s), reader.receive_within(soon_s))
+        ),
+        "CursorReader.receiving_within": in_place,
+        "CursorWriter.send_many CursorReader.receive_many": (
+            lambda: (writer.send_many(many, soon_s), reader.receive_many(9, soon_s))
+        ),
+        "cursor_shutdown": lambda: ring.cursor_shutdown(spare),
+    }
+    for names, function in together.items():
+        yield Call(" ".join(f"ring.{each}" for each in names.split()), function, watched)
+    refused: dict[str, Callable[[], object]] = {
+        "CursorReader.receive_within": lambda: reader.receive_within(1e-9),
+        "CursorReader.receive_many": lambda: reader.receive_many(9, 1e-9),
+        "CursorReader.let_go": reader.let_go,
+        "CursorWriter.commit": writer.commit,
+    }
+    for name, function in refused.items():
+        yield Call(f"ring.{name}", function, watched)
