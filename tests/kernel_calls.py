@@ -29,7 +29,6 @@ class Call(NamedTuple):
     names: str
     function: Callable[[], object]
     watched: tuple[object, ...] = ()
-    share: int = 1  # of so many asked for one is made: it takes long
 
     def make(self) -> None:
         try:
@@ -83,10 +82,10 @@ def small_calls() -> Iterator[Call]:
     host = cpu.features("")
     override, strategy = "none,tsc_hz=1000000", "mwaitx"
     yield Call("clock.monotonic_ns", clock.monotonic_ns)
-    yield Call("cpu.features", lambda: cpu.features(override), (override,), 4)
+    yield Call("cpu.features", lambda: cpu.features(override), (override,))
     yield Call("cpu.features", lambda: cpu.features(5), (override,))  # type: ignore[arg-type]
-    yield Call("cpu.leaves", cpu.leaves, (), 100)
-    yield Call("cpu.calibrated_tsc_hz", cpu.calibrated_tsc_hz, (), 10_000)
+    yield Call("cpu.leaves", cpu.leaves)
+    yield Call("cpu.calibrated_tsc_hz", cpu.calibrated_tsc_hz)
     yield Call("cpu.can_run", lambda: cpu.can_run(strategy, host), (strategy, host))
 
 
@@ -142,14 +141,14 @@ def recorder_calls() -> Iterator[Call]:
     recorder.format_recorder(buffer, 4)
     recorder.append(buffer, "invoke", "send", 0, 3, 7)
     other, whole = memory(), memory(recorder.recorder_bytes(100))
-    yield Call("recorder.counter_is_constant", recorder.counter_is_constant, (), 100)
+    yield Call("recorder.counter_is_constant", recorder.counter_is_constant)
     yield Call("recorder.recorder_bytes", lambda: recorder.recorder_bytes(100))
     yield Call("recorder.format_recorder", lambda: recorder.format_recorder(whole, 100), (whole,))
     yield Call("recorder.count", lambda: recorder.count(buffer), (buffer,))
     yield Call("recorder.count", lambda: recorder.count(other), (other,))
     yield Call("recorder.last_is_invoke", lambda: recorder.last_is_invoke(buffer), (buffer,))
     yield Call("recorder.overflowed", lambda: recorder.overflowed(buffer), (buffer,))
-    yield Call("recorder.records", lambda: recorder.records(buffer), (buffer,), 4)
+    yield Call("recorder.records", lambda: recorder.records(buffer), (buffer,))
     yield Call(
         "recorder.append",
         lambda: recorder.append(buffer, "ok", "send", 0, 3, 7),
@@ -168,11 +167,9 @@ def gate_calls() -> Iterator[Call]:
     yield Call("gate.grant", lambda: gate.grant(buffer), watched)
     yield Call("gate.await_arrivals", lambda: gate.await_arrivals(buffer, 0, 0), watched)
     yield Call("gate.await_arrivals", lambda: gate.await_arrivals(buffer, 9, 0), watched)
-    yield Call("gate.state", lambda: gate.state(buffer), watched, 4)
+    yield Call("gate.state", lambda: gate.state(buffer), watched)
     installed = memory(gate.GATE_BYTES)
-    yield Call(
-        "gate.install", lambda: (gate.install(installed), gate.install(None)), (installed,), 4
-    )
+    yield Call("gate.install", lambda: (gate.install(installed), gate.install(None)), (installed,))
 
 
 def trap_calls() -> Iterator[Call]:
@@ -185,12 +182,11 @@ def trap_calls() -> Iterator[Call]:
     yield Call("trap.calm", lambda: trap.calm(buffer), (buffer,))
     yield Call("trap.limit", lambda: trap.limit(buffer, 5), (buffer,))
     yield Call("trap.grant", lambda: trap.grant(buffer), (buffer,))
-    yield Call("trap.state", lambda: trap.state(buffer), (buffer,), 10)
+    yield Call("trap.state", lambda: trap.state(buffer), (buffer,))
     yield Call(
         "trap.install trap.uninstall",
         lambda: (trap.install(buffer), trap.uninstall()),
         (buffer,),
-        10,
     )
 
 
@@ -208,7 +204,7 @@ def ring_calls(module: str, kind: str, writer_class: str, reader_class: str) -> 
     yield Call(f"{module}.{kind}_region_bytes", lambda: size_of(**GEOMETRY))
     yield Call(f"{module}.{kind}_format", lambda: form(fresh, **GEOMETRY), (fresh,))
     describe = getattr(kernel, f"{kind}_describe")
-    yield Call(f"{module}.{kind}_describe", lambda: describe(region), watched, 4)
+    yield Call(f"{module}.{kind}_describe", lambda: describe(region), watched)
     yield Call(
         f"{module}._Writer.send {module}._Reader.receive",
         lambda: (writer.send(payload, far_ns), reader.receive(far_ns)),
@@ -243,9 +239,9 @@ def ring_calls(module: str, kind: str, writer_class: str, reader_class: str) -> 
     writers = ("writer end", "writer shutdown", "writer close", "reader close")
     readers = ("reader shutdown", "reader abandon", "writer abandon")
     also = f"close {module}._Reader.close {module}.{reader_class}.__init__"
-    yield Call(f"{names}end {names}shutdown {names}{also}", life(*writers), watched, 4)
+    yield Call(f"{names}end {names}shutdown {names}{also}", life(*writers), watched)
     also = f"abandon {module}._Reader.abandon {module}._Reader.shutdown"
-    yield Call(f"{names}{also}", life(*readers), watched, 4)
+    yield Call(f"{names}{also}", life(*readers), watched)
     yield Call(f"{names}", lambda: make_writer(spare, slots=3, slot_bytes=64, readers=1), watched)
     block = memory(gate.GATE_BYTES)
     yield Call(

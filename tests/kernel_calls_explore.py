@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Tuple
 
 from cy_kernels import explore
 
-Made = "tuple[str, Callable[[], object], tuple[object, ...], int]"
-SLOW = 100  # of so many asked for one is made
 STORE_THEN_LOAD = [("store", 0, 1, "relaxed"), ("load", 0, 1, "relaxed")]
 SETTINGS: dict[str, Any] = {
     "set_program": (1, STORE_THEN_LOAD),
@@ -27,7 +25,7 @@ PROPERTIES = (
 )
 
 
-def explore_calls() -> Iterator[Any]:
+def explore_calls() -> Iterator[Tuple[str, Callable[[], object], Tuple[object, ...]]]:
     sizes, name = (8, 16), "flag_ring"
     made = explore.Simulation(2, model="tso")
 
@@ -49,26 +47,26 @@ def explore_calls() -> Iterator[Any]:
     setters = ("set_ring", "set_writer", "set_reader", "choose_by", "allow", "limit")
     set_up()
     execute()
-    yield f"{prefix}__init__", lambda: explore.Simulation(2), watched, SLOW
-    yield " ".join(prefix + each for each in setters), set_up, watched, 4
-    yield f"{prefix}begin {prefix}start {prefix}go", execute, watched, SLOW
-    yield f"{prefix}execute_many", lambda: made.execute_many(1, 1), watched, SLOW
-    yield f"{prefix}explore_all", lambda: made.explore_all(max_executions=1), watched, SLOW
-    yield f"{prefix}pass_time", lambda: made.pass_time(0), watched, 1
-    yield f"{prefix}slow", lambda: made.slow(1, 0), watched, 1
-    yield f"{prefix}memory", lambda: made.memory(0), watched, 1
-    yield f"{prefix}count_states", made.count_states, watched, 1
+    yield f"{prefix}__init__", lambda: explore.Simulation(2), watched
+    yield " ".join(prefix + each for each in setters), set_up, watched
+    yield f"{prefix}begin {prefix}start {prefix}go", execute, watched
+    yield f"{prefix}execute_many", lambda: made.execute_many(1, 1), watched
+    yield f"{prefix}explore_all", lambda: made.explore_all(max_executions=1), watched
+    yield f"{prefix}pass_time", lambda: made.pass_time(0), watched
+    yield f"{prefix}slow", lambda: made.slow(1, 0), watched
+    yield f"{prefix}memory", lambda: made.memory(0), watched
+    yield f"{prefix}count_states", made.count_states, watched
     for each, arguments in SETTINGS.items():
-        yield prefix + each, calling(made, each, *arguments), (*watched, arguments), 4
+        yield prefix + each, calling(made, each, *arguments), (*watched, arguments)
     execute()
     for each in ASKED_OF_A_PROCESS:
-        yield prefix + each, calling(made, each, 1), watched, 4
+        yield prefix + each, calling(made, each, 1), watched
     for each in ASKED:
-        yield prefix + each, calling(made, each), watched, SLOW
+        yield prefix + each, calling(made, each), watched
     for each in PROPERTIES:
-        yield prefix + each, lambda each=each: getattr(made, each), watched, 4
+        yield prefix + each, lambda each=each: getattr(made, each), watched
     for each in DONE_TO_A_PROCESS:
-        yield prefix + each, calling(made, each, 1), watched, 4
+        yield prefix + each, calling(made, each, 1), watched
 
 
 def calling(made: Any, name: str, *arguments: Any) -> Callable[[], object]:

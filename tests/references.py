@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import platform
 import sys
 import time
@@ -22,11 +21,12 @@ from kernel_calls import Call, calls
 SINGLETONS = (True, False, None)
 WARM_UP = 3
 ROUNDS = 3  # what is lost in each call is lost in each round; what a cache keeps is not
-# What the interpreter itself may keep of a loop, in caches and free lists. A loss in every call, or
-# in every tenth, is far more.
-SLACK = 20
-SLACK_BLOCKS = 200
-CALLS_MIN = 10 * SLACK_BLOCKS
+# What the interpreter itself may keep of a loop, in caches and free lists; in a short one it is not
+# told from a loss in every tenth call.
+SLACK = (20, 200)
+SLACK_BLOCKS = (50, 1000)
+CHUNK = 100
+ENOUGH = 200
 
 
 class Drift(NamedTuple):
@@ -37,28 +37,34 @@ class Drift(NamedTuple):
 
     @property
     def is_flat(self) -> bool:
-        return max(map(abs, self.references)) <= SLACK and self.blocks <= SLACK_BLOCKS
+        slack, slack_blocks = (
+            min(max(least, self.calls // 4), most) for least, most in (SLACK, SLACK_BLOCKS)
+        )
+        return max(map(abs, self.references)) <= slack and self.blocks <= slack_blocks
 
 
-def drift_of(call: Call, count: int) -> Drift:
+def drift_of(call: Call, count: int, seconds: float) -> Drift:
     for _ in range(ROUNDS):
-        found = drift_of_a_round(call, count)
+        found = drift_of_a_round(call, count, seconds)
         if found.is_flat:
             break
     return found
 
 
-def drift_of_a_round(call: Call, count: int) -> Drift:
-    """Over `count` calls, or the share that it makes of them, but enough to tell."""
-    times = max(count // call.share, min(count, CALLS_MIN if call.share < 10_000 else SLACK * 3))
+def drift_of_a_round(call: Call, count: int, seconds: float) -> Drift:
+    """Over `count` calls, or as many as so much processor time has room for, but enough to tell."""
     watched = (*SINGLETONS, *call.watched)
     for _ in range(WARM_UP):
         call.make()
     gc.collect()
     before = [sys.getrefcount(each) for each in watched]
     blocks = sys.getallocatedblocks()
-    for _ in range(times):
-        call.make()
+    ends = time.process_time() + seconds
+    times = 0
+    while times < count and (times < ENOUGH or time.process_time() < ends):
+        for _ in range(CHUNK):
+            call.make()
+        times += CHUNK
     gc.collect()
     added = sys.getallocatedblocks() - blocks
     after = [sys.getrefcount(each) for each in watched]
@@ -67,28 +73,36 @@ def drift_of_a_round(call: Call, count: int) -> Drift:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--calls", type=int, default=CALLS_MIN, help="of each entry")
+    parser.add_argument("--calls", type=int, default=10_000, help="of each entry")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="of processor time for each: slow ones have fewer",
+    )
     parser.add_argument("-k", default="", help="only entries whose names contain this")
     parser.add_argument("--verbose", action="store_true", help="a line for each entry")
     options = parser.parse_args(arguments)
-    if options.calls < CALLS_MIN:
-        parser.error(f"--calls: fewer than {CALLS_MIN} tell nothing")
-    made = bad = shared = 0
+    if options.calls < ENOUGH:
+        parser.error(f"--calls: fewer than {ENOUGH} tell nothing")
+    made = bad = slow = 0
+    fewest = options.calls
     for call in calls():
         if options.k not in call.names:
             continue
-        began = time.monotonic()
-        found = drift_of(call, options.calls)
+        began = time.process_time()
+        found = drift_of(call, options.calls, options.seconds)
         made += found.calls
         bad += not found.is_flat
-        shared += found.calls < options.calls
+        slow += found.calls < options.calls
+        fewest = min(fewest, found.calls)
         if options.verbose or not found.is_flat:
-            took_us = (time.monotonic() - began) / found.calls * 1e6
+            took_us = (time.process_time() - began) / found.calls * 1e6
             word = "flat" if found.is_flat else "NOT FLAT"
             print(f"{word}: {found} {took_us:.2f} us", flush=True)
     print(
-        f"{platform.python_version()}: {made} calls, {bad} entries not flat; of {shared} slow ones "
-        f"fewer than {options.calls}; {os.uname().machine}"
+        f"{platform.python_version()}: {made} calls, {options.calls} of each entry; "
+        f"{slow} slow ones had fewer, {fewest} at least; {bad} not flat"
     )
     return 1 if bad else 0
 
