@@ -59,7 +59,7 @@ cdef class CursorWriter(_Writer):
         cdef u64 previous
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
-        self.wait = wait
+        self.wait = wait_of(&self.face)
         self.evicts = evict_dead
         self.largest = self.ring.slot_bytes
         previous = self.ring.header.writer_owner
@@ -188,7 +188,7 @@ cdef class CursorReader(_Reader):
         geometry = checked_geometry(slots, slot_bytes, readers, 0)
         rank = checked_rank(rank, geometry)
         cursor_open(&self.face, &self.ring, buffer, geometry, wait, recorder)
-        self.wait = wait
+        self.wait = wait_of(&self.face)
         self.rank = rank
         self.ring.rank = rank
         previous = self.ring.lines[rank].owner

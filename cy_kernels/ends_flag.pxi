@@ -45,7 +45,7 @@ cdef class FlagWriter(_Writer):
                  mutant=None, recorder=None):
         geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
         flag_open(&self.face, &self.ring, buffer, geometry, wait, order, mutant, recorder)
-        self.wait = wait
+        self.wait = wait_of(&self.face)
         self.largest = self.ring.chunk_bytes - FLAG_MESSAGE_HEADER
         self.face.is_busy = False
 
@@ -90,7 +90,7 @@ cdef class FlagReader(_Reader):
         geometry = checked_geometry(slots, slot_bytes, readers, FLAG_MESSAGE_HEADER)
         rank = checked_rank(rank, geometry)
         flag_open(&self.face, &self.ring, buffer, geometry, wait, order, mutant, recorder)
-        self.wait = wait
+        self.wait = wait_of(&self.face)
         self.rank = rank
         self.ring.rank = rank
         self.face.is_busy = False

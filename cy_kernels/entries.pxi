@@ -41,6 +41,10 @@ cdef class _End:
     def __dealloc__(self):
         face_close(&self.face)
 
+    @property
+    def rescued(self):
+        return self.face.habit.rescued
+
     cdef void act(self, Ops* ops, Call* call) noexcept nogil:
         pass
 

@@ -13,6 +13,7 @@ STOPS: Tuple[str, ...]
 FINDINGS: Tuple[str, ...]
 EVENTS: Tuple[str, ...]
 MUTANTS: Tuple[str, ...]
+ALL_MUTANTS: Tuple[str, ...]  # and those of waiting in hardware
 ON_TIMEOUT: Tuple[str, ...]
 HELD_FOR: Tuple[Optional[str], ...]
 PHASES: Tuple[str, ...]
@@ -178,6 +179,10 @@ class Simulation:
 
     @property
     def steps(self) -> int: ...
+    @property
+    def rescued(self) -> int:
+        """Hardware waits that only their timer ended although a store should have; exact where
+        nothing else is timed."""
     @property
     def clock_ns(self) -> int: ...
     @property

@@ -22,6 +22,7 @@ cdef extern from *:
 
 include "record_line.pxi"
 include "protocol/outcomes.pxi"
+include "protocol/habit.pxi"
 include "engine/fiber.pxi"
 include "engine/work.pxi"
 include "engine/machine.pxi"

@@ -10,6 +10,7 @@ from libc.string cimport memset
 import operator
 import os
 
+from cy_kernels import cpu
 from cy_kernels.errors import (
     GateRaised,
     RingBusy,
@@ -44,6 +45,8 @@ cdef struct Face:
     u64 records  # that fit in the recorder
     Shape shape  # our own copy: anybody may write over the one in the region
     int strategy
+    int grace
+    Habit habit
     bint is_begun  # opened, or an attempt at it: there is no second one
     bint is_open
     bint is_busy  # being opened, inside an operation, or holding a slot
@@ -62,10 +65,8 @@ cdef int face_open(
     to False again, nobody else can close what it is at work in."""
     if face.is_begun:
         raise RingError("an end is opened once: make another one")
-    if wait not in STRATEGIES:
-        raise ValueError(f"wait strategy {wait!r} is not one of {', '.join(STRATEGIES)}")
+    choose_wait(face, wait)
     face.is_begun = True
-    face.strategy = STRATEGIES.index(wait)
     face.ops.mutant = mutant
     PyObject_GetBuffer(buffer, &face.region, PyBUF_WRITABLE)
     try:
@@ -85,6 +86,30 @@ cdef int face_open(
     face.is_open = True
     face.is_busy = True
     return 0
+
+
+cdef int choose_wait(Face* face, str wait) except -1:
+    """What really runs where `wait` is asked for: what the host lacks degrades."""
+    global tsc_hz
+    if wait not in ASKED_FOR:
+        raise ValueError(f"wait strategy {wait!r} is not one of {', '.join(ASKED_FOR)}")
+    face.grace = PAUSED_POLLS
+    if wait != BEST and STRATEGIES.index(wait) < TPAUSE:  # of no interest to the CPU
+        face.strategy = STRATEGIES.index(wait)
+        return 0
+    features = cpu.features()
+    face.strategy = STRATEGIES.index(cpu.rung_of(wait, features))
+    if face.strategy >= TPAUSE:
+        tsc_hz = features.tsc_hz
+        if wait == BEST:
+            face.grace = face.strategy
+            face.strategy = ADAPTIVE
+    return 0
+
+
+cdef str wait_of(Face* face):
+    """The strategy that runs; of `best`, the rung it took."""
+    return STRATEGIES[face.strategy if face.grace == PAUSED_POLLS else face.grace]
 
 
 cdef Py_buffer held_gate
@@ -245,6 +270,8 @@ cdef inline void start_waiter(
 ) noexcept:
     memset(w, 0, sizeof(Waiter))
     w.strategy = face.strategy
+    w.grace = face.grace
+    w.habit = &face.habit
     w.event = event
     w.parked = parked
     w.heartbeat_ns = heartbeat_ns

@@ -15,11 +15,12 @@ cdef extern from *:
     int mutant_of(Ops* ops) noexcept nogil
 
 include "recorder_ops.pxi"
+include "protocol/habit.pxi"
 include "face.pxi"
 include "protocol/outcomes.pxi"
 include "protocol/mutants.pxi"
 
-MUTANTS = KNOWN_MUTANTS
+MUTANTS = (*KNOWN_MUTANTS, *MONITOR_MUTANTS)
 
 include "protocol/wait.pxi"
 include "protocol/wake.pxi"

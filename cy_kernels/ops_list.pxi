@@ -83,6 +83,19 @@ cpdef enum Step:
     WAIT__PARK__FUTEX_WAIT
     WAIT__BACKOFF__PAUSE
     WAIT__BACKOFF__NAP
+    WAIT__CLOCK__OFFER
+    WAIT__MONITOR__PAUSE
+    WAIT__MWAITX__ARM
+    WAIT__MWAITX__WAIT
+    WAIT__UMWAIT__ARM
+    WAIT__UMWAIT__WAIT
+    WAIT__WFE__ARM
+    WAIT__WFE__WAIT
+    WAIT__WFET__ARM
+    WAIT__WFET__WAIT
+    WAIT__TPAUSE__PAUSE
+    WAIT__TPAUSE__WAIT
+    WAIT__ADAPTIVE__PAUSE
 
 
 STEPS = tuple([(int(step), step.name.lower().replace("__", ".")) for step in list(Step)])

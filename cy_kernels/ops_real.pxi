@@ -5,6 +5,7 @@
 
 from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
 from cy_kernels.clock cimport clock_ns
+from cy_kernels.instructions cimport MWAITX_TIMER
 
 cdef extern from *:
     """
@@ -83,6 +84,31 @@ cdef extern from *:
         struct timespec ts = sb_timespec(until_ns);
         return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR ? 2 : 0;
     }
+    /* How fast the counter runs that hardware waits are timed by (instructions.pxd); an end that
+       may execute one sets it first. */
+    static uint64_t sb_tsc_hz;
+    static inline uint64_t sb_cycles(int64_t now_ns, int64_t until_ns) {
+        return (uint64_t)(until_ns - now_ns) * (sb_tsc_hz / 1000) / 1000000;
+    }
+    /* INT64_MAX is no deadline, which is a mutant's alone. */
+    static inline uint64_t sb_tsc_at(int64_t now_ns, int64_t until_ns) {
+        return until_ns == INT64_MAX ? UINT64_MAX : sb_tsc() + sb_cycles(now_ns, until_ns);
+    }
+    static inline void sb_mwaitx_until(int64_t now_ns, int64_t until_ns) {
+        if (until_ns == INT64_MAX) sb_mwaitx(0, 0);
+        else sb_mwaitx(SB_MWAITX_TIMER, (uint32_t)sb_cycles(now_ns, until_ns));
+    }
+    #define op_monitorx(ops, site, p) (SB_AT(ops, site), sb_monitorx(p))
+    #define op_umonitor(ops, site, p) (SB_AT(ops, site), sb_umonitor(p))
+    #define op_arm_exclusive(ops, site, p) (SB_AT(ops, site), sb_arm_exclusive(p))
+    #define op_mwaitx(ops, site, now, until) (SB_AT(ops, site), sb_mwaitx_until((now), (until)))
+    #define op_umwait(ops, site, now, until) \\
+        (SB_AT(ops, site), sb_umwait(sb_tsc_at((now), (until))))
+    #define op_tpause(ops, site, now, until) \\
+        (SB_AT(ops, site), sb_tpause(sb_tsc_at((now), (until))))
+    #define op_wfe(ops, site, now, until) (SB_AT(ops, site), sb_wfe())
+    #define op_wfet(ops, site, now, until) (SB_AT(ops, site), sb_wfet(sb_tsc_at((now), (until))))
+
     /* A place without an op of its own, and the mark that one more poll of a wait follows. */
     #define point(ops, site) SB_AT(ops, site)
     #define poll_again(ops, w) ((void)((ops) != NULL && (sb_gate_repeats(1), 1)))
@@ -108,6 +134,15 @@ cdef extern from *:
     int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil
     void futex_wake(Ops* ops, int site, u32* p) noexcept nogil
     int nap(Ops* ops, int site, i64 until_ns) noexcept nogil
+    u64 tsc_hz "sb_tsc_hz"
+    void monitorx "op_monitorx"(Ops* ops, int site, const void* p) noexcept nogil
+    void umonitor "op_umonitor"(Ops* ops, int site, const void* p) noexcept nogil
+    void arm_exclusive "op_arm_exclusive"(Ops* ops, int site, const void* p) noexcept nogil
+    void mwaitx "op_mwaitx"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    bint umwait "op_umwait"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    void tpause "op_tpause"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    void wfe "op_wfe"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    void wfet "op_wfet"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
     void point(Ops* ops, int site) noexcept nogil
     void poll_again(Ops* ops, void* w) noexcept nogil
     u32 patience_of(Ops* ops, u32 polls) noexcept nogil

@@ -5,7 +5,7 @@
 
 cdef enum:
     WAIT_FIRST = Step.WAIT__CLOCK__NOW
-    WAIT_LAST = Step.WAIT__BACKOFF__NAP
+    WAIT_LAST = Step.WAIT__ADAPTIVE__PAUSE
 
 
 cdef inline int mutant_of(Ops* ops) noexcept nogil:
@@ -210,6 +210,7 @@ cdef void monitor(Ops* ops, int site, const void* p) noexcept nogil:
     arrive(ops, site)
     take_turn_at(ops, location, False)
     ops.read_count = 0
+    ops.is_idle = False  # a turn that armed is none that could be repeated
     read_location(ops, location, site, RELAXED)
     ops.monitored = ops.reads[0]
 
@@ -235,6 +236,57 @@ cdef int monitor_wait(Ops* ops, int site, i64 deadline_ns) noexcept nogil:
     ops.is_monitoring = False
     is_noticed(ops)
     return SLEPT_TO_DEADLINE if is_late else SLEPT
+
+
+# Each instruction that arms a line, and each that waits for it.
+cdef inline void monitorx(Ops* ops, int site, const void* p) noexcept nogil:
+    monitor(ops, site, p)
+
+
+cdef inline void umonitor(Ops* ops, int site, const void* p) noexcept nogil:
+    monitor(ops, site, p)
+
+
+cdef inline void arm_exclusive(Ops* ops, int site, const void* p) noexcept nogil:
+    monitor(ops, site, p)
+
+
+# A wait that its timer ended has changed nothing: what the poll before it read is read again.
+cdef void wait_for_line(Ops* ops, int site, i64 until_ns) noexcept nogil:
+    cdef Read reads[READS_MAX]
+    cdef u32 read_count = min(ops.read_count, <u32>READS_MAX)
+    cdef bint is_idle = ops.is_idle and ops.read_count <= READS_MAX
+    memcpy(reads, ops.reads, read_count * sizeof(Read))
+    if monitor_wait(ops, site, until_ns) == SLEPT_TO_DEADLINE and is_idle:
+        memcpy(ops.reads, reads, read_count * sizeof(Read))
+        ops.read_count = read_count
+        ops.is_idle = True
+        ops.has_overslept = True
+
+
+cdef inline void mwaitx(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    wait_for_line(ops, site, until_ns)
+
+
+cdef inline bint umwait(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    wait_for_line(ops, site, until_ns)
+    return False
+
+
+cdef inline void wfet(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    wait_for_line(ops, site, until_ns)
+
+
+cdef inline void wfe(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    wait_for_line(ops, site, now_ns + EVENT_STREAM_NS)
+
+
+cdef enum:
+    EVENT_STREAM_NS = 100000  # Linux on Arm: an event at least this often
+
+
+cdef inline void tpause(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    nap(ops, site, until_ns)
 
 
 # Was the monitored word stored to? With RA the next load of it then reads something newer.
@@ -271,9 +323,15 @@ cdef inline u32 patience_of(Ops* ops, u32 polls) noexcept nogil:
 # One more poll of a wait follows. A turn of the loop that changed nothing will only repeat itself
 # until one of the locations it read changes or its deadline comes, so the process waits for that:
 # hangs are exact, and idle time is free. What goes to sleep by itself is left to do so, and who is
-# to be held at a step of its waiting really waits. Stepping over slots is no repetition.
+# to be held at a step of its waiting really waits. A hardware wait goes on as it is until its timer
+# ended one: then nothing that the timer alone can do will change anything. Stepping over slots is no repetition.
 cdef void poll_again(Ops* ops, Waiter* w) noexcept nogil:
-    cdef bint repeats = ops.is_idle and w.strategy != PARK and ops.read_count <= READS_MAX
+    cdef bint repeats = ops.is_idle and ops.read_count <= READS_MAX
+    if w.strategy == PARK or w.strategy == ADAPTIVE:
+        repeats = False
+    elif w.strategy >= MWAITX:
+        repeats &= ops.has_overslept
+    ops.has_overslept = False
     if WAIT_FIRST <= ops.armed_site <= WAIT_LAST or ops.mutant == STEP_OVER_NOT_READY:
         repeats = False
     ops.is_repeat = True

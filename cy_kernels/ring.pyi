@@ -13,7 +13,8 @@ from typing import Any, ContextManager, Iterable, List, Optional, Tuple, Type, U
 
 Buffer = Union[bytes, bytearray, memoryview]
 
-STRATEGIES: Tuple[str, ...]  # aliases of the wait strategies
+STRATEGIES: Tuple[str, ...]  # the wait strategies that an end can come to run
+ASKED_FOR: Tuple[str, ...]  # and what can be asked for: those, and "best"
 MUTANTS: Tuple[str, ...]  # none in the product, seven in cy_kernels.mutants
 STEPS: Tuple[Tuple[int, str], ...]  # the step table: (number, "cursor.send.commit")
 
@@ -47,7 +48,8 @@ class _Writer:
     """One open writing side. Not for use from two threads at once."""
 
     kernels: str
-    wait: str
+    wait: str  # the strategy that really runs; of "best", the rung it took
+    rescued: int  # waits that a hardware wait's timer ended although a store should have
     position: int  # of the next message
     slots: Optional[int]  # None once closed, as the next two
     slot_bytes: Optional[int]
@@ -78,6 +80,7 @@ class _Reader:
 
     kernels: str
     wait: str
+    rescued: int
     rank: int
     position: int
     slots: Optional[int]

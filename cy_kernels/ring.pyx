@@ -12,6 +12,7 @@ cdef extern from *:
 MUTANTS = ()
 
 include "recorder_ops.pxi"
+include "protocol/habit.pxi"
 include "face.pxi"
 include "protocol/outcomes.pxi"
 include "protocol/mutants.pxi"

@@ -33,6 +33,8 @@ OPS = {
     "futex_wait": "sleep on the word",
     "futex_wake": "wake the word's sleepers",
     "nap": "nap",
+    **{op: "arm the line" for op in ("monitorx", "umonitor", "arm_exclusive")},
+    **{op: f"sleep in {op.upper()}" for op in ("mwaitx", "umwait", "wfe", "wfet", "tpause")},
     "point": "nothing: the wait has timed out",
 }
 ORDERS = {"RELAXED": "relaxed", "ACQUIRE": "acquire", "RELEASE": "release", "SEQ_CST": "seq_cst"}
@@ -40,7 +42,10 @@ ALWAYS_SEQ_CST = ("add", "cas")
 VALUES = {"store": 1, "add": 1, "cas": 2}  # arguments that follow the place
 # Mutants repeat sites of their ring or wait in a wrong order: of their files only their own count.
 MUTANTS = ("flag_mutants.pxi", "park_mutants.pxi")
-WAITS = ("busy_spin", "pause", "yielding", "park", "backoff")
+WAITS = (
+    *("busy_spin", "pause", "yielding", "park", "backoff", "adaptive"),
+    *("monitor", "mwaitx", "umwait", "wfe", "wfet", "tpause"),
+)
 
 
 class Field(NamedTuple):
@@ -209,7 +214,7 @@ def site_of(name: str, arguments: List[str], function: str) -> Site:
     place = arguments[0].lstrip("&") if arguments else ""
     if kind == "copy":
         place = f"{arguments[0]} <- {arguments[1]}"
-    elif kind in ("now", "nap", "point"):
+    elif kind in ("now", "nap", "point", "mwaitx", "umwait", "wfe", "wfet", "tpause"):
         place = ""
     value = ""
     if kind in VALUES:
@@ -263,7 +268,7 @@ def constants(name: str) -> Iterator[str]:
 def waits() -> Iterator[str]:
     for alias in WAITS:
         file = f"protocol/wait_{alias}.pxi"
-        yield f"### {alias}"
+        yield "### waiting in hardware" if alias == "monitor" else f"### {alias}"
         yield from head(file)
         numbers = ", ".join(constants(file))
         if numbers:

@@ -63,6 +63,7 @@ NEED_KERNELS = [
     "test_virtual_mutants.py",
     "test_virtual_schedulers.py",
     "test_virtual_swarm.py",
+    "test_virtual_waits.py",
     "test_virtual_world.py",
 ]
 IS_PURE = cy_kernels.status().kind == "pure"

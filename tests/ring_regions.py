@@ -18,7 +18,7 @@ SECOND_NS = 1_000_000_000
 KINDS = ("flag", "cursor")
 DATA_EVENT, SPACE_EVENT = 128, 192  # offsets in the region header
 OVERHEAD = {"flag": 7, "cursor": 0}
-STRATEGIES = ("busy_spin", "pause", "yielding", "park", "backoff")
+STRATEGIES = ("busy_spin", "pause", "yielding", "park", "backoff", "adaptive", "best")
 # What every ring, wait and recorder test runs on here.
 ALL_KERNELS = (COMPILED, PURE) if cy_kernels.status().kind == COMPILED else (PURE,)
 # Tests of what pure kernels refuse or have no form of. test_pure_kernels.py asserts what they do

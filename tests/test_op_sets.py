@@ -123,7 +123,7 @@ def test_every_strategy_comes_to_look_at_the_clock(tracing: ModuleType, strategy
 
 def test_the_product_knows_no_mutant() -> None:
     assert ring.MUTANTS == ()
-    assert len(mutants.MUTANTS) == 13
+    assert len(mutants.MUTANTS) == 15
     region = memoryview(bytearray(0))
     with pytest.raises(ValueError, match="not one of this build's: none"):
         ring.FlagWriter(region, slots=1, slot_bytes=64, readers=1, mutant="flag-before-data")

@@ -118,7 +118,8 @@ def test_a_mutant_is_refused() -> None:
 def test_nobody_parks_and_the_end_names_what_it_runs(region: SharedRegion, wait: str) -> None:
     reader = region.reader(0, wait=wait)
     assert reader.kernels == PURE
-    assert reader.wait == {"park": "backoff", "pause": "busy_spin"}.get(wait, wait)
+    runs = {"busy_spin": "busy_spin", "pause": "busy_spin", "yielding": "yielding"}
+    assert reader.wait == runs.get(wait, "backoff")
     with pytest.raises(RingTimeout):
         reader.receive(soon(0.01))
     assert struct.unpack_from("<II", region.buffer, DATA_EVENT) == (0, 0)

@@ -83,6 +83,7 @@ def test_every_makes_one_run_for_each_step_of_a_message_in_the_protocols_order(t
         "cursor.send.poll_reader_position:2",
         "wait.clock.now",
         "wait.clock.store_heartbeat",
+        "wait.clock.offer",
         "cursor.send.store_length",
         "cursor.send.copy_payload",
         "cursor.send.commit",
@@ -145,11 +146,27 @@ def test_what_the_order_the_mutant_or_the_peers_never_do_is_left_out(tmp_path, c
     assert less - whole <= {"flag.send.widen"}
 
 
-@pytest.mark.parametrize("wait", ["busy_spin", "pause", "yielding", "park", "backoff"])
-def test_a_process_waits_by_its_own_strategy_alone(tmp_path, wait):
+@pytest.mark.parametrize(
+    ("wait", "parts"),
+    [
+        ("busy_spin", {"clock"}),
+        ("pause", {"pause", "clock"}),
+        ("yielding", {"yielding"}),
+        ("park", {"park"}),
+        ("backoff", {"backoff"}),
+        ("adaptive", {"adaptive", "park", "clock"}),
+        ("best", {"adaptive", "park", "clock"}),
+        ("tpause", {"tpause", "clock"}),
+        ("mwaitx", {"monitor", "mwaitx", "clock"}),
+        ("wfet", {"monitor", "wfet", "clock"}),
+    ],
+)
+def test_a_process_waits_by_its_own_strategy_alone(tmp_path, wait, parts):
     found = steps_in(tmp_path, text('path = "wait", step = "every"', wait=wait))
     assert found[:2] == ["wait.clock.now", "wait.clock.store_heartbeat"]
-    assert {step.split(".")[1] for step in found[2:]} == ({wait} if wait != "busy_spin" else set())
+    assert {step.split(".")[1] for step in found[2:]} == parts
+    assert ("wait.clock.offer" in found) == ("clock" in parts)
+    assert "wait.park.pause" not in found or wait == "park"
 
 
 def test_a_single_step_lies_on_the_path_of_a_message_or_else_on_its_own(tmp_path):

@@ -42,6 +42,8 @@ cdef void start_process(Machine* machine, int index) noexcept nogil:
     ops.next_drains = False
     ops.read_count = 0
     ops.is_monitoring = False
+    ops.has_overslept = False
+    memset(&ops.habit, 0, sizeof(Habit))
     if machine.model == RA:
         begin_life_in_views(ops)
     make_runnable(machine, ops)

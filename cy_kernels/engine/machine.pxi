@@ -190,6 +190,8 @@ cdef struct Ops:
     Read reads[READS_MAX]
     Read monitored  # by its last `monitor`
     bint is_monitoring  # it sleeps in `monitor_wait`
+    bint has_overslept  # the timer ended its last hardware wait
+    Habit habit
     # Store buffer, oldest first.
     u32 buffered
     u16 generation

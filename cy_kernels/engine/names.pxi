@@ -8,6 +8,7 @@ FINDINGS = ("nothing", "torn", "wrong-message", "wrong-length", "lost", "race", 
 EVENTS = ("turn", "load", "store", "flush", "exchange", "fence", "block", "wake", "timer",
           "started", "finished", "trigger", "stopped", "continued")
 MUTANTS = KNOWN_MUTANTS
+ALL_MUTANTS = (*MUTANTS, *MONITOR_MUTANTS)
 FIBER_KIND = FIBERS.decode()
 # Raised whenever the same tape may mean something else: an op that is new or gone, other moves,
 # other options. A tape of another version is refused.

@@ -110,6 +110,7 @@ cdef inline void begin_waiting(
     w.strategy = ops.wait
     w.event = event
     w.parked = parked
+    w.habit = &ops.habit
     if ops.machine.beats and ops.machine.ring.kind == CURSOR_RING:
         w.heartbeat_ns = heartbeat_ns
     w.signal_check_ns = SIGNALS_CHECKED

@@ -65,7 +65,7 @@ cdef class Simulation(_Outcome):
         """The ring that all processes share. `sizes`: bytes of each message, or one for all."""
         cdef RingWork* ring = &self.machine.ring
         cdef int process
-        cdef int number_of_mutant = 0 if mutant is None else 1 + MUTANTS.index(mutant)
+        cdef int number_of_mutant = 0 if mutant is None else 1 + ALL_MUTANTS.index(mutant)
         if max(sizes) > MESSAGE_ON_STACK:
             raise ValueError(f"messages of {max(sizes)} bytes: at most {MESSAGE_ON_STACK} here")
         ring.kind = {"flag_ring": FLAG_RING, "cursor_ring": CURSOR_RING}[kind]

@@ -41,6 +41,7 @@ cdef struct CursorRing:
     u64 minimum  # writer: what the slowest reader had reached when last looked at
     u32 readers
     u32 rank
+    u32 slowest  # writer: the reader that was at `minimum`
 
 
 cdef inline SlotHeader* cursor_slot(CursorRing* ring) noexcept nogil:
@@ -72,6 +73,7 @@ cdef inline u64 cursor_minimum(Ops* ops, CursorRing* ring) noexcept nogil:
             ops, Step.CURSOR__SEND__POLL_READER_POSITION, &ring.lines[rank].position, ACQUIRE)
         if position < minimum:
             minimum = position
+            ring.slowest = rank
     return minimum
 
 
@@ -95,7 +97,9 @@ cdef inline int cursor_await_writable(Ops* ops, CursorRing* ring, Waiter* w) noe
     while True:
         reason = cursor_poll_writable(ops, ring)
         if reason != NOT_READY:
+            settle(ops, w, reason)
             return reason
+        w.watched = &ring.lines[ring.slowest].position
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
@@ -155,7 +159,9 @@ cdef inline int cursor_await_readable(Ops* ops, CursorRing* ring, Waiter* w) noe
     while True:
         reason = cursor_poll_readable(ops, ring)
         if reason != NOT_READY:
+            settle(ops, w, reason)
             return reason
+        w.watched = &cursor_slot(ring).sequence
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason

@@ -27,6 +27,7 @@ cdef struct FlagRing:
     u32 rank
     u64 index  # position modulo slots, unless a mutant stepped over a slot
     u64 position
+    u32 slowest  # writer: the first reader that has not read what is in the slot
     bint is_fenced
 
 
@@ -53,6 +54,7 @@ cdef inline int flag_poll_writable(Ops* ops, FlagRing* ring) noexcept nogil:
     if load8(ops, Step.FLAG__SEND__POLL_WRITTEN, flags, RELAXED) != 0:
         for rank in range(ring.readers):
             if load8(ops, Step.FLAG__SEND__POLL_READ_FLAG, flags + 1 + rank, RELAXED) == 0:
+                ring.slowest = rank
                 return NOT_READY
     if ring.is_fenced:
         # Pairs with the release of R_i := 1: the readers' loads of the old data are over.
@@ -65,9 +67,11 @@ cdef inline int flag_await_writable(Ops* ops, FlagRing* ring, Waiter* w) noexcep
     while True:
         reason = flag_poll_writable(ops, ring)
         if reason != NOT_READY:
+            settle(ops, w, reason)
             return reason
         if mutant_of(ops) == STEP_OVER_NOT_READY:
             flag_step(ring)
+        w.watched = flag_metadata(ring) + 1 + ring.slowest
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason
@@ -147,9 +151,11 @@ cdef inline int flag_await_readable(Ops* ops, FlagRing* ring, Waiter* w) noexcep
     while True:
         reason = flag_poll_readable(ops, ring)
         if reason != NOT_READY:
+            settle(ops, w, reason)
             return reason
         if mutant_of(ops) == STEP_OVER_NOT_READY:
             flag_step(ring)
+        w.watched = flag_metadata(ring)  # W := 1 is the last store of a message
         reason = wait_round(ops, w)
         if reason != AGAIN:
             return reason

@@ -1,5 +1,6 @@
 # Known bugs that are switched on by name, to test the tester. In the product `mutant_of` is the
-# constant 0, and all of this folds away. What each does: flag_mutants.pxi, park_mutants.pxi.
+# constant 0, and all of this folds away. What each does: flag_mutants.pxi, park_mutants.pxi, and
+# the head of wait_monitor.pxi.
 
 cdef enum Mutant:
     NO_MUTANT = 0
@@ -18,6 +19,9 @@ cdef enum Mutant:
     NO_WAKER_FENCE
     BUMP_AFTER_WAKE
     CLEAR_AFTER_BUMP
+    # of the strategies that wait on a monitored line, with any ring
+    NO_MONITOR_RECHECK
+    NO_MONITOR_TIMER
 
 KNOWN_MUTANTS = (
     "flag-before-data",
@@ -34,3 +38,5 @@ KNOWN_MUTANTS = (
     "bump-after-wake",
     "clear-after-bump",
 )
+# These show only where the strategy is one of those, and the second only where hardware misses wakes.
+MONITOR_MUTANTS = ("no-monitor-recheck", "no-monitor-timer")

@@ -6,4 +6,4 @@ cdef inline int wait_pause(Ops* ops, Waiter* w) noexcept nogil:
     w.rounds += 1
     if w.rounds & 15:
         return AGAIN
-    return look_at_clock(ops, w)
+    return look_and_offer(ops, w)

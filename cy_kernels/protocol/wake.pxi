@@ -2,7 +2,7 @@
 # made a full fence before (the pairing is explained in wait_park.pxi).
 
 cdef inline void wake_readers(Ops* ops, RegionHeader* h) noexcept nogil:
-    if mutant_of(ops) >= BUMP_AFTER_WAKE:
+    if BUMP_AFTER_WAKE <= mutant_of(ops) <= CLEAR_AFTER_BUMP:
         wake_readers_mutant(ops, h)
         return
     store32(ops, Step.WAKE__READERS__CLEAR_PARKED, &h.data_parked, 0, RELAXED)
@@ -11,7 +11,7 @@ cdef inline void wake_readers(Ops* ops, RegionHeader* h) noexcept nogil:
 
 
 cdef inline void wake_writer(Ops* ops, RegionHeader* h) noexcept nogil:
-    if mutant_of(ops) >= BUMP_AFTER_WAKE:
+    if BUMP_AFTER_WAKE <= mutant_of(ops) <= CLEAR_AFTER_BUMP:
         wake_writer_mutant(ops, h)
         return
     store32(ops, Step.WAKE__WRITER__CLEAR_PARKED, &h.space_parked, 0, RELAXED)

@@ -1,9 +1,10 @@
 """How a pure waiter spends the time between polls: spinning, yielding, or naps that grow.
 
 The ring polls its own condition, and calls `Waiter.round` between polls. Each strategy has the
-nearest form that plain Python can give: there is no PAUSE instruction, so pause is busy_spin; and
-park is backoff, because a waiter that raises its flag and sleeps without limit needs a proof that
-every waker sees it, and naps need none. An end's `wait` names what really runs.
+nearest form that plain Python can give: there is no PAUSE instruction, so pause is busy_spin; there
+is none that watches memory either, and a waiter that raises its flag and sleeps without limit needs
+a proof that every waker sees it, and naps need none: so all others that give up the core are
+backoff. An end's `wait` names what really runs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Callable, Mapping, Optional
 from cy_kernels.pure.clock import monotonic_ns
 
 BUSY_ROUNDS_PER_CLOCK = 16
+HOLD_NS = 20_000  # a waiter that holds its core offers it to others this often
 YIELDING_SPINS = 16
 BACKOFF_SPINS = 32
 BACKOFF_NAP_MIN_NS = 2_000
@@ -33,22 +35,37 @@ class Waiter:
         self.beat = beat
         self.rounds = 0
         self.nap_ns = 0
+        self.offer_ns = 0
 
     def round(self) -> bool:
         """Spend one round. False: the deadline has passed."""
         return self._round(self)
 
     def is_in_time(self) -> bool:
+        return self._look() < self.deadline_ns
+
+    def offer(self) -> bool:
+        """The same, and now and then the core is anybody's."""
+        now_ns = self._look()
+        if self.offer_ns == 0:
+            self.offer_ns = now_ns + HOLD_NS
+        elif now_ns >= self.offer_ns:
+            self.offer_ns = 0
+            os.sched_yield()
+        return now_ns < self.deadline_ns
+
+    def _look(self) -> int:
         now_ns = monotonic_ns()
         if self.beat is not None:
             self.beat(now_ns)
-        return now_ns < self.deadline_ns
+        return now_ns
 
 
 def busy_spin(waiter: Waiter) -> bool:
-    """Poll as fast as the interpreter can. For a waiter with a core of its own."""
+    """Poll as fast as the interpreter can. For a waiter with a core of its own; others get their
+    turn every HOLD_NS."""
     waiter.rounds += 1
-    return bool(waiter.rounds % BUSY_ROUNDS_PER_CLOCK) or waiter.is_in_time()
+    return bool(waiter.rounds % BUSY_ROUNDS_PER_CLOCK) or waiter.offer()
 
 
 def yielding(waiter: Waiter) -> bool:
@@ -79,6 +96,13 @@ ROUNDS: Mapping[str, Callable[[Waiter], bool]] = {
     "yielding": yielding,
     "park": backoff,
     "backoff": backoff,
+    "adaptive": backoff,
+    "tpause": backoff,
+    "mwaitx": backoff,
+    "umwait": backoff,
+    "wfe": backoff,
+    "wfet": backoff,
+    "best": backoff,
 }
 STRATEGIES = tuple(ROUNDS)
 

@@ -14,7 +14,15 @@ from sim.scenario.schedulers import SCHEDULERS, BadScheduler, parsed
 MODELS = ("sc", "tso", "pso", "ra")
 EXECUTIONS_MAX = 10**12
 # Wait strategies with a last resort in which they sleep, and the site of it.
-RUNGS: Mapping[str, str] = {"park": "wait.park.futex_wait", "backoff": "wait.backoff.nap"}
+RUNGS: Mapping[str, str] = {
+    "park": "wait.park.futex_wait",
+    "backoff": "wait.backoff.nap",
+    "tpause": "wait.tpause.wait",
+    "mwaitx": "wait.mwaitx.wait",
+    "umwait": "wait.umwait.wait",
+    "wfe": "wait.wfe.wait",
+    "wfet": "wait.wfet.wait",
+}
 
 
 def _scheduler(value: Any) -> Any:

@@ -13,7 +13,7 @@ from sim.scenario.lines import Path
 from sim.scenario.models import AtStep, WriterProcess
 from sim.scenario.names import nearest, show
 from sim.scenario.problems import Collector
-from sim.scenario.steps import EVERY, MESSAGE, Walker
+from sim.scenario.steps import EVERY, MESSAGE, PARKING, Walker
 from sim.scenario.sweep import RUNS_MAX
 from sim.scenario.tables import Process, Tables
 
@@ -129,7 +129,7 @@ def _walker(name: str, tables: Tables, crew: Crew) -> Optional[Walker]:
         readers=readers,
         order=spec.order,
         mutant=spec.mutant,
-        is_woken_for=any(p.role != process.role and p.wait == "park" for p in crew.values()),
+        is_woken_for=any(p.role != process.role and p.wait in PARKING for p in crew.values()),
         can_evict=spec.evict_dead,
         has_deadline=process.workload.deadline is not None,
         finish=writers[0].workload.finish,

@@ -28,8 +28,19 @@ _CLOCK = "wait.clock.now wait.clock.store_heartbeat "
 _WAITING = (
     _CLOCK + "wait.pause.pause wait.yielding.pause wait.yielding.yield wait.park.pause"
     " wait.park.yield wait.park.load_event wait.park.raise_parked wait.park.fence"
-    " wait.park.futex_wait wait.backoff.pause wait.backoff.nap "
+    " wait.park.futex_wait wait.backoff.pause wait.backoff.nap wait.clock.offer wait.monitor.pause"
+    " wait.mwaitx.arm wait.mwaitx.wait wait.umwait.arm wait.umwait.wait wait.wfe.arm wait.wfe.wait"
+    " wait.wfet.arm wait.wfet.wait wait.tpause.pause wait.tpause.wait wait.adaptive.pause "
 )
+# Of the sites of waiting: the parts that a strategy has besides the clock, where not its own alone.
+# What the host lacks the strategy of that name degrades from; its steps are never come to there.
+_PARTS: Mapping[str, Sequence[str]] = {
+    "adaptive": ("adaptive", "park"),
+    "best": ("adaptive", "park"),
+    **{name: ("monitor", name) for name in ("mwaitx", "umwait", "wfe", "wfet")},
+}
+PARKING = ("park", "adaptive", "best")
+_NEVER_OFFERS = ("park", "backoff", "yielding")  # they give up the core anyway
 _MINIMUM = "cursor.send.poll_reader_owner cursor.send.poll_reader_position "
 _ATTACH_WRITER = (
     "cursor.takeover.claim_writer cursor.takeover.load_writer_position"
@@ -166,8 +177,12 @@ def why_none(walker: Walker, path: str) -> str:
 def why_never(walker: Walker, path: str, step: str) -> Optional[str]:
     """Why this process never comes to the step on this path, by construction; None: it can."""
     ring, part, _ = step.split(".")
-    if ring == "wait" and part not in ("clock", walker.wait):
+    if ring == "wait" and part not in ("clock", *_PARTS.get(walker.wait, (walker.wait,))):
         return f"it waits by {walker.wait}"
+    if step == "wait.clock.offer" and walker.wait in _NEVER_OFFERS:
+        return f"it waits by {walker.wait}, which never holds its core"
+    if step == "wait.park.pause" and walker.wait != "park":
+        return f"it waits by {walker.wait}, whose grace comes before it parks"
     if step == "wait.clock.store_heartbeat" and walker.ring == "flag_ring":
         return "flag_ring has no heartbeats"
     if step in _FENCES and walker.order == "as_shipped":
@@ -181,7 +196,7 @@ def why_never(walker: Walker, path: str, step: str) -> Optional[str]:
 
 def _why_never_on(walker: Walker, path: str, ring: str) -> Optional[str]:
     if path == MESSAGE and ring == "wake" and not walker.is_woken_for:
-        return "nobody on the other side waits by park"
+        return "nobody on the other side waits by a strategy that parks"
     if path == TIMEOUT and not walker.has_deadline:
         return "its workload has no deadline"
     if path == EVICT and not walker.can_evict:

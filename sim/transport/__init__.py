@@ -9,7 +9,10 @@ from sim.abc import Transport
 from sim.transport.cursor_ring import CursorRing
 from sim.transport.flag_ring import FlagRing
 
-STRATEGIES = ("busy_spin", "pause", "yielding", "park", "backoff")
+STRATEGIES = (
+    *("busy_spin", "pause", "yielding", "park", "backoff", "adaptive"),
+    *("tpause", "mwaitx", "umwait", "wfe", "wfet", "best"),
+)
 
 TRANSPORTS: Mapping[str, Transport] = {
     CursorRing.alias: CursorRing(),

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 from cy_kernels.recorder import FUNCTIONS, OUTCOMES, TYPES
 from sim.history.op import EXIT, INFO, INVOKE, RAISED, READY, SPAWN, Op
 from sim.scenario.plan import ProcessPlan
+from sim.virtual.program import wait_of
 
 KERNELS = "simulated"
 
@@ -48,7 +49,7 @@ class Life:
         """What befell it, as the live world's supervisor would write it."""
         yield self._event(self.spawned_ns, SPAWN, {"pid": 0, "start": "simulated"})
         if self.ready_ns is not None:
-            what = {"pid": 0, "python": "", "kernels": KERNELS, "wait": self.process.wait}
+            what = {"pid": 0, "python": "", "kernels": KERNELS, "wait": wait_of(self.process)}
             yield self._event(self.ready_ns, READY, {**what, "start": "simulated"})
         if self.ended_ns is not None:
             detail: Dict[str, Any] = {"pid": 0, "stderr": ""}

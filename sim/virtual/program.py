@@ -55,12 +55,17 @@ def writer_of(plan: Plan) -> WriterWorkload:
     return next(p.workload for p in plan.processes if isinstance(p.workload, WriterWorkload))
 
 
+def wait_of(process: ProcessPlan) -> str:
+    """The strategy that is simulated: any by its name; the best on a CPU that has no favourite."""
+    return "adaptive" if process.wait == "best" else process.wait
+
+
 def _set_process(made: explore.Simulation, process: ProcessPlan, *, evicts: bool) -> None:
     work = process.workload
     deadline_ns = -1 if work.deadline_ns is None else work.deadline_ns
     if isinstance(work, WriterWorkload):
         made.set_writer(
-            wait=process.wait,
+            wait=wait_of(process),
             messages=work.messages,
             interval_ns=work.interval_ns,
             deadline_ns=deadline_ns,
@@ -73,7 +78,7 @@ def _set_process(made: explore.Simulation, process: ProcessPlan, *, evicts: bool
         made.set_reader(
             index_of(process),
             rank=process.rank,
-            wait=process.wait,
+            wait=wait_of(process),
             think_ns=work.think_ns,
             deadline_ns=deadline_ns,
             on_timeout=work.on_timeout,

@@ -97,6 +97,31 @@ cdef inline int nap(Ops* ops, int site, i64 until_ns) noexcept nogil:
     trace(ops, site)
     return 0
 
+cdef inline void monitorx(Ops* ops, int site, const void* p) noexcept nogil:
+    trace(ops, site)
+
+cdef inline void umonitor(Ops* ops, int site, const void* p) noexcept nogil:
+    trace(ops, site)
+
+cdef inline void arm_exclusive(Ops* ops, int site, const void* p) noexcept nogil:
+    trace(ops, site)
+
+cdef inline void mwaitx(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    trace(ops, site)
+
+cdef inline bint umwait(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    trace(ops, site)
+    return False
+
+cdef inline void tpause(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    trace(ops, site)
+
+cdef inline void wfe(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    trace(ops, site)
+
+cdef inline void wfet(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    trace(ops, site)
+
 cdef inline void point(Ops* ops, int site) noexcept nogil:
     trace(ops, site)
 
@@ -107,6 +132,7 @@ cdef inline void poll_again(Ops* ops, void* w) noexcept nogil:
     pass
 
 include "protocol/outcomes.pxi"
+include "protocol/habit.pxi"
 include "protocol/mutants.pxi"
 include "protocol/wait.pxi"
 include "protocol/wake.pxi"
