@@ -324,7 +324,8 @@ cdef inline u32 patience_of(Ops* ops, u32 polls) noexcept nogil:
 # until one of the locations it read changes or its deadline comes, so the process waits for that:
 # hangs are exact, and idle time is free. What goes to sleep by itself is left to do so, and who is
 # to be held at a step of its waiting really waits. A hardware wait goes on as it is until its timer
-# ended one: then nothing that the timer alone can do will change anything. Stepping over slots is no repetition.
+# ended one: then nothing that the timer alone can do will change anything. Stepping over slots is
+# no repetition.
 cdef void poll_again(Ops* ops, Waiter* w) noexcept nogil:
     cdef bint repeats = ops.is_idle and ops.read_count <= READS_MAX
     if w.strategy == PARK or w.strategy == ADAPTIVE:

@@ -38,5 +38,5 @@ KNOWN_MUTANTS = (
     "bump-after-wake",
     "clear-after-bump",
 )
-# These show only where the strategy is one of those, and the second only where hardware misses wakes.
+# These show only where the strategy is one of those, the second only where hardware misses a wake.
 MONITOR_MUTANTS = ("no-monitor-recheck", "no-monitor-timer")

@@ -1,5 +1,6 @@
-# adaptive: wait on the core for as long as that has been worth it, then park. For traffic whose pace
-# nobody knows or that changes: prompt while messages come fast, nothing of a core while they don't.
+# adaptive: wait on the core for as long as that has been worth it, then park. For traffic whose
+# pace nobody knows or that changes: prompt while messages come fast, nothing of a core while they
+# don't.
 #
 # What is learnt is the mean T of this end's waits. Parking and being woken costs about B, so a wait
 # shorter than B is worth spinning for and a longer one is not. The grace is B * B / T: it covers

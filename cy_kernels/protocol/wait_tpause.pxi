@@ -1,5 +1,5 @@
-# tpause: poll with short timed sleeps of the core between polls (Intel WAITPKG). Watches nothing, so
-# it works where the condition is spread over many lines; a message waits for up to a sleep, 1 us
+# tpause: poll with short timed sleeps of the core between polls (Intel WAITPKG). Watches nothing,
+# so it works where the condition is spread over many lines; a message waits for up to a sleep, 1 us
 # at first and HOLD_NS after a while. Better than pause for the power it takes, worse in latency.
 
 cdef enum:
