@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RingError,
         RingEvicted,
         RingFenced,
+        RingGarbled,
         RingMismatch,
         RingTimeout,
     )
@@ -50,6 +51,7 @@ __all__ = [
     "RingError",
     "RingEvicted",
     "RingFenced",
+    "RingGarbled",
     "RingMismatch",
     "RingTimeout",
     "RunResult",

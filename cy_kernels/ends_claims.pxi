@@ -3,6 +3,8 @@
 # Claiming changes nothing in the region: a writer that dies with a claim has sent nothing, and its
 # successor claims the same slot.
 
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+
 cdef int claim_slot(CursorWriter writer, u64 size, i64 limit_ns) except -1:
     """Wait for the slot of the next message. The end stays entered for whoever fills it."""
     cdef int reason
@@ -102,10 +104,12 @@ cdef int must_hold(_End end, _Message message, str how) except -1:
 
 
 cdef u64 checked_size(object size_bytes) except? NO_POSITION:
-    exact = _exact_int(operator.index(size_bytes))
-    if exact < 0:
+    cdef int overflow = 0
+    exact = size_bytes if type(size_bytes) is int else _exact_int(operator.index(size_bytes))
+    cdef i64 size = PyLong_AsLongLongAndOverflow(exact, &overflow)
+    if overflow < 0 or (overflow == 0 and size < 0):
         raise ValueError(f"size_bytes must be 0 or more, not {exact}")
-    return min(exact, NO_POSITION - 1)
+    return NO_POSITION - 1 if overflow else <u64>size
 
 
 cdef object hold_view(CursorReader reader, i64 limit_ns):

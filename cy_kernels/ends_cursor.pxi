@@ -158,6 +158,9 @@ cdef class CursorWriter(_Writer):
     def abort(self):
         abort_view(self)
 
+    def send_object(self, thing, timeout_s=None):
+        return object_sent(self, thing, limit_of(timeout_s))
+
     cdef str waiting_for(self):
         cdef u32 rank
         cdef u64 owner
@@ -268,6 +271,12 @@ cdef class CursorReader(_Reader):
 
     def let_go(self):
         release_view(self)
+
+    def receive_object(self, timeout_s=None):
+        return object_received(self, limit_of(timeout_s))
+
+    def hold_object(self, timeout_s=None):
+        return object_held(self, limit_of(timeout_s))
 
 
 def cursor_shutdown(buffer):

@@ -40,6 +40,10 @@ class RingMismatch(RingError, ValueError):
     """The region is not what was asked for: magic, version, geometry or owner differ."""
 
 
+class RingGarbled(RingError, ValueError):
+    """A message is not an object's frame. It has been taken: the next one is another."""
+
+
 class GateRaised(RingError):
     """The step gate was told to raise here. What the operation had done by then it has done; the
     end's position says whether that was the whole of it: it has moved if the message was sent, or

@@ -19,6 +19,7 @@ from cy_kernels.errors import (
     RingError,
     RingEvicted,
     RingFenced,
+    RingGarbled,
     RingMismatch,
     RingTimeout,
 )

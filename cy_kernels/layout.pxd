@@ -52,6 +52,14 @@ cdef extern from *:
     } sb_slot_header;
 
     typedef struct {
+        uint16_t magic;            /* 0x5bed */
+        uint8_t kind;              /* 1 bytes, 2 str (UTF-8), 3 int (64 bits), 4 pickle */
+        uint8_t reserved;          /* 0 */
+        uint32_t buffers;          /* how many; of a pickle */
+        uint64_t size;             /* of the body in bytes */
+    } sb_object_header;
+
+    typedef struct {
         uint64_t magic;
         uint64_t capacity;
         uint64_t count;            /* published after the record it counts */
@@ -95,6 +103,7 @@ cdef extern from *:
     _Static_assert(offsetof(sb_region_header, writer_position) == 256, "writer line");
     _Static_assert(sizeof(sb_reader_line) == 64, "reader line");
     _Static_assert(sizeof(sb_slot_header) == 16, "slot header");
+    _Static_assert(sizeof(sb_object_header) == 16, "object header");
     _Static_assert(sizeof(sb_recorder_header) == 64, "recorder header");
     _Static_assert(sizeof(sb_record) == 32, "record");
     _Static_assert(sizeof(sb_gate) == 80, "gate");
@@ -129,6 +138,12 @@ cdef extern from *:
         u64 sequence
         u32 length
         u32 reserved
+    ctypedef struct ObjectHeader "sb_object_header":
+        u16 magic
+        u8 kind
+        u8 reserved
+        u32 buffers
+        u64 size
     ctypedef struct RecorderHeader "sb_recorder_header":
         u64 magic
         u64 capacity
@@ -170,6 +185,13 @@ cdef enum:
     LINE_BYTES = 64
     FLAG_MESSAGE_HEADER = 7  # overflow byte, buffer count (2, big-endian), length (4, big-endian)
     CURSOR_SLOT_HEADER = 16
+
+cdef enum:  # ObjectHeader
+    OBJECT_MAGIC = 0x5bed
+    OBJECT_BYTES = 1
+    OBJECT_STR = 2
+    OBJECT_INT = 3
+    OBJECT_PICKLE = 4
 
 cdef enum:  # RegionHeader.shutdown
     OPEN = 0

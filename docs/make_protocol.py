@@ -304,6 +304,12 @@ STRUCTS = {
         "Before the payload. A slot is padded to whole lines of 64 bytes.",
     ),
     "sb_recorder_header": ("Recorder header", "The flight recorder is a mapping of its own."),
+    "sb_object_header": (
+        "Object",
+        "What `send` of the ring API writes, and `recv` reads: this header, the sizes of the "
+        "buffers (8 bytes each), the body, then each buffer at the next address that is a multiple "
+        "of 64, which is where its offset in the message is 48 more than one.",
+    ),
     "sb_record": ("Record", "One line of the flight recorder, behind its header."),
     "sb_gate": ("Step gate", "One for each process; others map it too."),
 }

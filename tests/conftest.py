@@ -38,6 +38,7 @@ NEED_KERNELS = [
     "test_explore_small_rings.py",
     "test_explore_views.py",
     "test_gate.py",
+    "test_gate_batches.py",
     "test_gate_raise.py",
     "test_golden_tapes.py",
     "test_litmus.py",

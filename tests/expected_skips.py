@@ -6,6 +6,7 @@ condition of the host under which the skip is allowed. Patterns are those of the
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -40,6 +41,10 @@ class Expected(NamedTuple):
 
 def cannot_cross_compile() -> bool:
     return shutil.which(CROSS_COMPILER) is None or shutil.which(EMULATOR) is None
+
+
+def has_no_numpy() -> bool:
+    return importlib.util.find_spec("numpy") is None
 
 
 def anywhere() -> bool:
@@ -113,7 +118,9 @@ EXPECTED = [
     Expected("test_doctor.py::*", "needs compiled kernels", is_pure),
     Expected("test_cpu.py::*", "needs compiled kernels", is_pure),
     Expected("test_wait_strategies.py::*", "mixes pure with compiled kernels", is_pure),
+    Expected("test_ring_objects.py::*", "mixes pure with compiled kernels*", is_pure),
     # What the machine lacks.
+    Expected("test_ring_objects.py::*numpy*", "numpy is not installed", has_no_numpy),
     Expected("test_pure_kernels.py::*", "this CPU's counter *", stamps_without_the_counter),
     Expected("test_litmus_live.py::*", "threads of one core *", has_one_core),
     Expected("test_litmus_live.py::*", "this machine does not promise TSO", promises_no_tso),

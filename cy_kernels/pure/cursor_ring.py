@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional
 
 from cy_kernels.errors import RingBusy, RingEvicted
 from cy_kernels.owner import is_proven_dead, owner_word, pid_namespace, pid_of
-from cy_kernels.pure import batches, claims
+from cy_kernels.pure import batches, claims, objects
 from cy_kernels.pure.ends import CLOSED, ENDED, EVICTED, FENCED, READY, Reader, Writer
 from cy_kernels.pure.face import (
     Face,
@@ -133,6 +133,7 @@ def _claim(memory: Memory, owner_index: int, place: str, me: int) -> None:
 class CursorWriter(Writer):
     send_within, send_many = batches.send_within, batches.send_many
     claim, commit, abort = claims.claim, claims.commit, claims.abort
+    send_object = objects.send_object
 
     def __init__(
         self,
@@ -243,6 +244,7 @@ class CursorReader(Reader):
     receive_within, receive_many = batches.receive_within, batches.receive_many
     receiving_within = batches.receiving_within
     hold, let_go = claims.hold, claims.let_go
+    receive_object, hold_object = objects.receive_object, objects.hold_object
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import ContextManager, Iterator, List, Optional, Type
+from typing import Any, ContextManager, Iterator, List, Optional, Type
 
 from cy_kernels.errors import RingEnded, RingError
 from sim.live.named_end import ATTACH_S, NamedEnd, find
@@ -23,6 +23,8 @@ class Reader(NamedEnd):
         ("view", "hold"),
         ("release", "let_go"),
         ("viewing", "receiving_within"),
+        ("recv", "receive_object"),
+        ("recv_view", "hold_object"),
     )
 
     @classmethod
@@ -90,6 +92,22 @@ class Reader(NamedEnd):
         """A with-block around `view`, which ends with `release`."""
         block: ContextManager[memoryview] = self._end.receiving_within(timeout_s)
         return block
+
+    def recv(self, timeout_s: Optional[float] = None) -> Any:
+        """The next object that `send` sent. Waits and raises as `read` does.
+
+        Unpickling runs what the writer wants: only for a writer that is trusted like this program.
+        Raises RingGarbled where the message is no object's frame, and what unpickling raises; the
+        message is taken then, too.
+        """
+        return self._end.receive_object(timeout_s)
+
+    def recv_view(self, timeout_s: Optional[float] = None) -> Any:
+        """As `recv`, but the memory of arrays is the slot's own, read-only, until `release`.
+
+        `release` raises BufferError as long as such an array lives.
+        """
+        return self._end.hold_object(timeout_s)
 
     def close(self) -> None:
         """Leave: the writer no longer waits for this rank, and nobody can take it again. A second

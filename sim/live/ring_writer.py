@@ -30,6 +30,7 @@ class Writer(NamedEnd):
         ("claim", "claim"),
         ("commit", "commit"),
         ("abort", "abort"),
+        ("send", "send_object"),
     )
 
     def __init__(self, end: Any, ring: Any, region: NamedRegion, *, is_creator: bool) -> None:
@@ -149,6 +150,16 @@ class Writer(NamedEnd):
     def claiming(self, size_bytes: int, timeout_s: Optional[float] = None) -> Claiming:
         """A with-block around `claim`: it ends with `commit`, or with `abort` where it raises."""
         return Claiming(self, size_bytes, timeout_s)
+
+    def send(self, thing: Any, timeout_s: Optional[float] = None) -> int:
+        """Send a Python object, for `recv`; the position of its message.
+
+        bytes, str and int go as they are, all else through pickle (protocol 5), with the memory of
+        arrays and of what else offers buffers copied straight into the slot. Raises what `write`
+        does, with the sizes where the object is too large for a slot, and what pickling raises.
+        """
+        position: int = self._end.send_object(thing, timeout_s)
+        return position
 
     def end(self) -> None:
         """No more messages: readers read what there is, then get RingEnded."""
