@@ -1,9 +1,9 @@
 """The rings with known bugs, switched on by name, and with waiting instructions that trap."""
 
 # From the sources of the product, a second time: what must not cost the product anything. The known
-# bugs are those of flag_ring and of park. Every instruction that waits on memory has a marker before
-# it (setup.py), so it raises SIGILL on every host: whoever opens an end here that waits so has
-# installed a cy_kernels.trap.
+# bugs are those of flag_ring and of park. Every instruction that waits on memory has a marker
+# before it (setup.py), so it raises SIGILL on every host: whoever opens an end here that waits so
+# has installed a cy_kernels.trap.
 
 include "ops_list.pxi"
 include "ops_real.pxi"
@@ -35,3 +35,4 @@ include "ends_flag.pxi"
 include "ends_cursor.pxi"
 include "ends_batch.pxi"
 include "ends_claims.pxi"
+include "ends_objects.pxi"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import mmap
+import pickle
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
@@ -261,7 +262,7 @@ def cursor_calls() -> Iterator[Call]:
     )
     payload, soon_s = b"payload" * 3, 9.5
     many = [payload, payload]
-    watched = (region, writer, reader, payload, soon_s, many)
+    watched: tuple[object, ...] = (region, writer, reader, payload, soon_s, many)
 
     def claim_and_commit() -> None:
         view = writer.claim(8, soon_s)
@@ -276,6 +277,17 @@ def cursor_calls() -> Iterator[Call]:
         with reader.receiving_within(soon_s) as view:
             bytes(view)
 
+    things = (payload, "text", 2**40, [soon_s, payload], pickle.PickleBuffer(bytearray(20)), ...)
+    watched = (*watched, things, *things)
+
+    def objects() -> None:
+        for thing in things:
+            writer.send_object(thing, soon_s)
+            reader.receive_object(soon_s)
+        writer.send_object(things[4])
+        reader.hold_object(soon_s)
+        reader.let_go()
+
     together: dict[str, Callable[[], object]] = {
         "CursorWriter.claim CursorWriter.commit CursorReader.hold CursorReader.let_go": (
             claim_and_commit
@@ -288,6 +300,7 @@ def cursor_calls() -> Iterator[Call]:
         "CursorWriter.send_many CursorReader.receive_many": (
             lambda: (writer.send_many(many, soon_s), reader.receive_many(9, soon_s))
         ),
+        "CursorWriter.send_object CursorReader.receive_object CursorReader.hold_object": objects,
         "cursor_shutdown": lambda: ring.cursor_shutdown(spare),
     }
     for names, function in together.items():
@@ -296,6 +309,9 @@ def cursor_calls() -> Iterator[Call]:
         "CursorReader.receive_within": lambda: reader.receive_within(1e-9),
         "CursorReader.receive_many": lambda: reader.receive_many(9, 1e-9),
         "CursorReader.let_go": reader.let_go,
+        "CursorWriter.send_object": lambda: writer.send_object([payload] * 99, soon_s),
+        "CursorReader.receive_object": lambda: (writer.send(payload), reader.receive_object()),
+        "CursorReader.hold_object": lambda: (writer.send(payload), reader.hold_object()),
         "CursorWriter.commit": writer.commit,
     }
     for name, function in refused.items():
