@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cy_kernels.choice import COMPILED, PURE, Kernels, kernels
 from cy_kernels.features import MACHINES, NAMES, VARIABLE, BadOverride, Features, overridden
+from cy_kernels.pure import cpu as pure_cpu
 
 ZEN = Features(
     "x86_64", monitorx=True, monitor_line_min_bytes=64, monitor_line_max_bytes=64, source="CPUID"
@@ -198,7 +201,59 @@ def test_features_that_cannot_be_are_a_bug(wrong: dict[str, Any]) -> None:
 
 def test_plain_python_knows_the_cpu_without_loading_a_kernel() -> None:
     code = "import sys; from cy_kernels.pure import cpu; cpu.features(); print(*sys.modules)"
+    environ = {**os.environ, "SPINBED_REQUIRE_EXT": "0"}
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        command, env=environ, capture_output=True, text=True, timeout=60, check=True
     )
     assert {"cy_kernels.cpu", "cy_kernels.ring", "ctypes"}.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64"])
+def test_where_linux_tells_nothing_nothing_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: str
+) -> None:
+    monkeypatch.setattr(pure_cpu, "CPUINFO", str(tmp_path / "hidden"))
+    monkeypatch.setattr(pure_cpu, "AUXV", str(tmp_path / "hidden"))
+    found = pure_cpu._ask(machine)
+    assert (found.machine, found.override, found.tsc_hz) == (machine, "", 0)
+    assert found.wfe == (machine == "aarch64")
+    assert not any(getattr(found, name) for name in MACHINES if name != "wfe")
+
+
+def test_only_the_first_cpu_of_many_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "flags : mwaitx\n\nflags : waitpkg\n"
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(pure_cpu, "CPUINFO", str(tmp_path / "cpuinfo"))
+    found = pure_cpu._ask("x86_64")
+    assert found.monitorx and not found.waitpkg
+
+
+@given(
+    st.lists(
+        st.sampled_from([*NAMES, "none", "-", "=", ",", " ", "64", "0", "x", "\x00", "\u0663"])
+        | st.text(max_size=3)
+    ).map("".join)
+)
+def test_every_text_is_an_override_or_refused(text: str) -> None:
+    try:
+        found = overridden(ZEN, text)
+    except BadOverride as refused:
+        assert text.strip() and repr(text) in str(refused)
+    else:
+        assert found.override == (text if text.strip() else "")
+        for name, machine in MACHINES.items():
+            assert machine == ZEN.machine or not getattr(found, name)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["flags", "bogomips", ":", "\n", "constant_tsc ", "nonstop_tsc "])
+        | st.text(max_size=4)
+    ).map("".join)
+)
+def test_no_text_of_a_kernel_is_too_strange(text: str) -> None:
+    found = pure_cpu.decode_cpuinfo(text)
+    assert found.tsc_hz == 0 or found.invariant_tsc

@@ -8,6 +8,7 @@ unknown, and a rate of the counter that the kernel did not take from the counter
 from __future__ import annotations
 
 import os
+import re
 import struct
 from typing import Dict, Optional
 
@@ -30,6 +31,7 @@ __all__ = [
 
 CPUINFO = "/proc/cpuinfo"
 AUXV = "/proc/self/auxv"
+BOGOMIPS = re.compile(r"[0-9]{1,6}\.[0-9]{2}")
 
 _found: Dict[str, Features] = {}
 
@@ -59,7 +61,8 @@ def decode_cpuinfo(text: str) -> Features:
     tsc_hz = 0
     if is_invariant:
         # Twice what a loop would take: of such a counter the kernel skips the loop and tells this.
-        tsc_hz = round(float(fields.get("bogomips", "0")) * 1_000_000 / 2)
+        found = BOGOMIPS.fullmatch(fields.get("bogomips", ""))
+        tsc_hz = round(float(found[0]) * 1_000_000 / 2) if found else 0
     return Features(
         machine=X86,
         monitorx="mwaitx" in flags,
@@ -83,9 +86,17 @@ def _ask(machine: str) -> Features:
     if machine == X86:
         return decode_cpuinfo(_first_cpu())
     if machine == ARM:
-        with open(AUXV, "rb") as file:
-            return decode_auxv(file.read())
+        return decode_auxv(_own_vector())
     return Features(machine, source="nothing is known of this machine")
+
+
+# A container may hide either file: nothing is known then, and nothing assumed.
+def _own_vector() -> bytes:
+    try:
+        with open(AUXV, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _first_cpu() -> str:
@@ -97,6 +108,6 @@ def _first_cpu() -> str:
                 if not line.strip():
                     break
                 lines.append(line)
-    except OSError:  # a container may hide it: nothing is known then, and nothing assumed
+    except OSError:
         return ""
     return "".join(lines)

@@ -74,7 +74,7 @@ static void await_turn(struct side *mine, uint64_t turn, char mode) {
     }
 }
 
-/* Returns how often the two together polled and slept, by way of the second side's last words. */
+/* 0 where every turn came. The first side says whether it had to wait for any. */
 static int hand_over(char mode, uint64_t turns) {
     int kind = MAP_SHARED | MAP_ANONYMOUS;
     struct side *sides = mmap(NULL, 2 * sizeof *sides, PROT_READ | PROT_WRITE, kind, -1, 0);
