@@ -128,7 +128,7 @@ def test_wfet_is_encoded_as_an_assembler_that_knows_it_would(tmp_path: Path) -> 
 # What the rungs of each kernel are made of, beside x86-64's.
 INSTRUCTIONS = {
     "cpu": (r"\bmrs\s+x\d+, cntfrq_el0", r"\bmrs\s+x\d+, ctr_el0", "cntvct_el0"),
-    "ring": (r"\byield\b",),
+    "ring": (r"\byield\b", r"\bldaxrb\b", r"\bwfe\b", rf"\b{ENCODED}\s+wfet\s"),
     "spinloop": (r"\byield\b", r"\bldaxrb\b", r"\bwfe\b", rf"\b{ENCODED}\s+wfet\s"),
 }
 
