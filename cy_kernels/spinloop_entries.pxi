@@ -90,7 +90,7 @@ cdef inline void start(
     w.clock_ticks = plan.clock_ticks
     w.began_ns = w.now_ns = began_ns
     w.clock_tsc = tsc()
-    w.slice_end_ns = began_ns + SLICE_NS
+    w.slice_end_ns = began_ns + slice_ns()
     w.deadline_ns = deadline_ns
 
 

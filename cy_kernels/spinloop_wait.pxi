@@ -9,10 +9,12 @@
 #   pause, adaptive             look, then tell the core that this is a spin
 #
 # After a slice in vain the waiter gives up the core. Spinning on would cost it a scheduler's
-# quantum where the process that it waits for needs that core, which is what it cannot know: an
-# mwaitx occupies a core as a spin does. adaptive, which is for hosts that cannot sleep on memory,
-# goes further. After ADAPTIVE_SPIN_NS it naps, for a 64th of the time that it has waited by then:
-# whatever comes is late by 2 % of the wait and a timer's slack, and the core is free.
+# quantum where the process that it waits for needs that core: an mwaitx occupies a core as a spin
+# does. Where somebody did run meanwhile, the slices to come are short.
+#
+# adaptive, which is for hosts that cannot sleep on memory, goes further. After ADAPTIVE_SPIN_NS it
+# naps, for a 64th of the time that it has waited by then: whatever comes is late by 2 % of the wait
+# and a timer's slack, and the core is free.
 
 from cy_kernels.instructions cimport (
     MWAITX_TIMER, arm_exclusive, monitorx, mwaitx, tpause, tsc, umonitor, umwait, wfe, wfet,
@@ -60,6 +62,11 @@ cdef extern from *:
         struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
         clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);  /* a signal ends it, as it should */
     }
+
+    /* Of the process: whether somebody else wanted the core the last time that it was given up. */
+    static int sb_crowd;
+    #define sb_note_crowd(is_so) __atomic_store_n(&sb_crowd, (is_so), __ATOMIC_RELAXED)
+    #define sb_is_crowded() __atomic_load_n(&sb_crowd, __ATOMIC_RELAXED)
     """
     void pause_core "sb_spin_pause"() noexcept nogil
     u64 load_word "sb_load_word"(const void* p, u32 size_bits) noexcept nogil
@@ -67,9 +74,13 @@ cdef extern from *:
     bint have_changed "sb_have_changed"(const u8* p, const u8* seen, size_t count) noexcept nogil
     const u8* first_other "sb_first_other"(const u8* p, size_t count, u8 value) noexcept nogil
     void nap "sb_spin_nap"(i64 ns) noexcept nogil
+    void note_crowd "sb_note_crowd"(bint is_crowded) noexcept nogil
+    bint is_crowded "sb_is_crowded"() noexcept nogil
 
 cdef enum:
     SLICE_NS = 20000
+    CROWDED_SLICE_NS = 1000  # where somebody ran the last time that the core was given up
+    CROWD_NS = 5000  # giving it up to nobody takes less
     TPAUSE_NS = 1000
     BLIND_PAUSES = 16  # between two calls of a callback whose buffer is too long to be watched
     ADAPTIVE_SPIN_NS = 2000000
@@ -221,17 +232,23 @@ cdef bint wait_armed(Wait* w) noexcept nogil:
             return True
 
 
+cdef inline i64 slice_ns() noexcept nogil:
+    return CROWDED_SLICE_NS if is_crowded() else SLICE_NS
+
+
 cdef void give_up_core(Wait* w) noexcept nogil:
-    cdef i64 nap_ns
+    cdef i64 since_ns = w.now_ns
+    cdef i64 waited_ns = since_ns - w.began_ns
     if mutant == KEEPS_THE_CORE:
-        pass
-    elif w.rung == ADAPTIVE_RUNG and w.now_ns - w.began_ns >= ADAPTIVE_SPIN_NS:
-        nap_ns = min((w.now_ns - w.began_ns) // ADAPTIVE_NAP_SHARE, ADAPTIVE_NAP_MAX_NS)
-        nap(min(nap_ns, w.deadline_ns - w.now_ns))
+        look_at_clock(w)
+    elif w.rung == ADAPTIVE_RUNG and waited_ns >= ADAPTIVE_SPIN_NS:
+        nap(min(waited_ns // ADAPTIVE_NAP_SHARE, ADAPTIVE_NAP_MAX_NS, w.deadline_ns - since_ns))
+        look_at_clock(w)
     else:
         yield_core()
-    look_at_clock(w)
-    w.slice_end_ns = w.now_ns + SLICE_NS
+        look_at_clock(w)
+        note_crowd(w.now_ns - since_ns > CROWD_NS)
+    w.slice_end_ns = w.now_ns + slice_ns()
 
 
 # Wait until it is met, the slice or the time-out is over, or the callback has to be asked.
