@@ -89,6 +89,17 @@ cdef int face_open(
     return 0
 
 
+cdef object offered():
+    """What the CPU offers to waiters; nothing to a build whose waiting instructions trap everywhere
+    (setup.py), where nobody emulates them."""
+    if IS_MARKED:
+        from cy_kernels import trap
+
+        if not trap.is_installed():
+            return cpu.features("none")
+    return cpu.features()
+
+
 cdef int choose_wait(Face* face, str wait) except -1:
     """What really runs where `wait` is asked for: what the host lacks degrades."""
     global tsc_hz
@@ -98,7 +109,7 @@ cdef int choose_wait(Face* face, str wait) except -1:
     if wait != BEST and STRATEGIES.index(wait) < TPAUSE:  # of no interest to the CPU
         face.strategy = STRATEGIES.index(wait)
         return 0
-    features = cpu.features()
+    features = offered()
     face.strategy = STRATEGIES.index(cpu.rung_of(wait, features))
     if face.strategy >= TPAUSE:
         tsc_hz = features.tsc_hz

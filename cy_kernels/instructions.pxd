@@ -18,9 +18,15 @@ cdef extern from *:
     """
     #include <stdint.h>
 
+    #ifdef SPINBED_UD2_MARKERS
+    #define SB_IS_MARKED 1
+    #else
+    #define SB_IS_MARKED 0
+    #endif
+
     #if defined(__x86_64__)
 
-    #ifdef SPINBED_UD2_MARKERS
+    #if SB_IS_MARKED
     #define SB_MARKER ".byte 0x0f, 0x0b\\n\\t"
     #else
     #define SB_MARKER
@@ -120,6 +126,7 @@ cdef extern from *:
     """
     enum:
         MWAITX_TIMER "SB_MWAITX_TIMER"
+    const bint IS_MARKED "SB_IS_MARKED"
     uint64_t tsc "sb_tsc"() noexcept nogil
     void monitorx "sb_monitorx"(const void* p) noexcept nogil
     void mwaitx "sb_mwaitx"(uint32_t extensions, uint32_t cycles) noexcept nogil

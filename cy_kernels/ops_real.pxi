@@ -5,7 +5,7 @@
 
 from cy_kernels.atomics cimport ACQUIRE, RELAXED, RELEASE, SEQ_CST, i64, u8, u16, u32, u64
 from cy_kernels.clock cimport clock_ns
-from cy_kernels.instructions cimport MWAITX_TIMER
+from cy_kernels.instructions cimport IS_MARKED, MWAITX_TIMER
 
 cdef extern from *:
     """
@@ -87,8 +87,10 @@ cdef extern from *:
     /* How fast the counter runs that hardware waits are timed by (instructions.pxd); an end that
        may execute one sets it first. */
     static uint64_t sb_tsc_hz;
+    /* Never 0, which to mwaitx is no timer; a time that is over already is as short as can be. */
     static inline uint64_t sb_cycles(int64_t now_ns, int64_t until_ns) {
-        return (uint64_t)(until_ns - now_ns) * (sb_tsc_hz / 1000) / 1000000;
+        if (until_ns <= now_ns) return 1;
+        return (uint64_t)(until_ns - now_ns) * (sb_tsc_hz / 1000) / 1000000 + 1;
     }
     /* INT64_MAX is no deadline, which is a mutant's alone. */
     static inline uint64_t sb_tsc_at(int64_t now_ns, int64_t until_ns) {

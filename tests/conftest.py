@@ -56,6 +56,7 @@ NEED_KERNELS = [
     "test_trap.py",
     "test_trap_disturbed.py",
     "test_trap_instructions.py",
+    "test_trap_rings.py",
     "test_trap_signals.py",
     "test_virtual_cli.py",
     "test_virtual_determinism.py",
