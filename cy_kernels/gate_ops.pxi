@@ -36,7 +36,7 @@ cdef extern from *:
 
     static __attribute__((noinline, cold, unused)) void sb_gate_pass(sb_ops *ops, uint32_t site) {
         sb_gate *gate = sb_installed_gate();
-        uint32_t taken;
+        uint32_t taken, action;
         if (gate == NULL) return;
         gate->visited[site / 64 % 4] |= (uint64_t)1 << site % 64;
         if (gate->step != site && gate->step != SB_GATE_ANY) return;
@@ -46,13 +46,14 @@ cdef extern from *:
         }
         gate->last_step = site;
         gate->last_occurrence = gate->seen;
+        action = gate->action;  /* whoever sees the arrival may arm another one */
         if (gate->step != SB_GATE_ANY) gate->step = 0;
         __atomic_fetch_add(&gate->arrivals, 1, __ATOMIC_SEQ_CST);
         sb_gate_futex(&gate->arrivals, FUTEX_WAKE, INT_MAX);
-        if (gate->action == SB_GATE_KILL) kill(getpid(), SIGKILL);
-        if (gate->action == SB_GATE_STOP) kill(getpid(), SIGSTOP);
-        if (gate->action == SB_GATE_RAISE && ops->raise_to != NULL) _longjmp(*ops->raise_to, 1);
-        if (gate->action != SB_GATE_TOKEN) return;
+        if (action == SB_GATE_KILL) kill(getpid(), SIGKILL);
+        if (action == SB_GATE_STOP) kill(getpid(), SIGSTOP);
+        if (action == SB_GATE_RAISE && ops->raise_to != NULL) _longjmp(*ops->raise_to, 1);
+        if (action != SB_GATE_TOKEN) return;
         taken = gate->tokens_taken;
         while (__atomic_load_n(&gate->tokens, __ATOMIC_SEQ_CST) == taken)
             sb_gate_futex(&gate->tokens, FUTEX_WAIT, taken);

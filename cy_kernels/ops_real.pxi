@@ -96,20 +96,36 @@ cdef extern from *:
     static inline uint64_t sb_tsc_at(int64_t now_ns, int64_t until_ns) {
         return until_ns == INT64_MAX ? UINT64_MAX : sb_tsc() + sb_cycles(now_ns, until_ns);
     }
-    static inline void sb_mwaitx_until(int64_t now_ns, int64_t until_ns) {
-        if (until_ns == INT64_MAX) sb_mwaitx(0, 0);
-        else sb_mwaitx(SB_MWAITX_TIMER, (uint32_t)sb_cycles(now_ns, until_ns));
+    /* Each says whether it was the time that ended it: its own, or the operating system's limit.
+       With none left there is nothing to wait for, and no count of cycles that would say so. */
+    static inline int sb_mwaitx_until(int64_t now_ns, int64_t until_ns) {
+        uint64_t began = sb_tsc(), cycles;
+        if (until_ns == INT64_MAX) { sb_mwaitx(0, 0); return 0; }
+        if (until_ns <= now_ns) return 1;
+        cycles = sb_cycles(now_ns, until_ns);
+        sb_mwaitx(SB_MWAITX_TIMER, (uint32_t)cycles);
+        return sb_tsc() - began >= cycles;
     }
+    static inline int sb_umwait_until(int64_t now_ns, int64_t until_ns) {
+        uint64_t until = sb_tsc_at(now_ns, until_ns);
+        return until_ns <= now_ns || sb_umwait(until) || sb_tsc() >= until;
+    }
+    static inline int sb_wfet_until(int64_t now_ns, int64_t until_ns) {
+        uint64_t until = sb_tsc_at(now_ns, until_ns);
+        if (until_ns <= now_ns) return 1;
+        sb_wfet(until);
+        return sb_tsc() >= until;
+    }
+    static inline int sb_wfe_until(void) { sb_wfe(); return 0; }  /* nobody can tell */
     #define op_monitorx(ops, site, p) (SB_AT(ops, site), sb_monitorx(p))
     #define op_umonitor(ops, site, p) (SB_AT(ops, site), sb_umonitor(p))
     #define op_arm_exclusive(ops, site, p) (SB_AT(ops, site), sb_arm_exclusive(p))
     #define op_mwaitx(ops, site, now, until) (SB_AT(ops, site), sb_mwaitx_until((now), (until)))
-    #define op_umwait(ops, site, now, until) \\
-        (SB_AT(ops, site), sb_umwait(sb_tsc_at((now), (until))))
+    #define op_umwait(ops, site, now, until) (SB_AT(ops, site), sb_umwait_until((now), (until)))
     #define op_tpause(ops, site, now, until) \\
         (SB_AT(ops, site), sb_tpause(sb_tsc_at((now), (until))))
-    #define op_wfe(ops, site, now, until) (SB_AT(ops, site), sb_wfe())
-    #define op_wfet(ops, site, now, until) (SB_AT(ops, site), sb_wfet(sb_tsc_at((now), (until))))
+    #define op_wfe(ops, site, now, until) (SB_AT(ops, site), sb_wfe_until())
+    #define op_wfet(ops, site, now, until) (SB_AT(ops, site), sb_wfet_until((now), (until)))
 
     /* A place without an op of its own, and the mark that one more poll of a wait follows. */
     #define point(ops, site) SB_AT(ops, site)
@@ -140,11 +156,11 @@ cdef extern from *:
     void monitorx "op_monitorx"(Ops* ops, int site, const void* p) noexcept nogil
     void umonitor "op_umonitor"(Ops* ops, int site, const void* p) noexcept nogil
     void arm_exclusive "op_arm_exclusive"(Ops* ops, int site, const void* p) noexcept nogil
-    void mwaitx "op_mwaitx"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    bint mwaitx "op_mwaitx"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
     bint umwait "op_umwait"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
     void tpause "op_tpause"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
-    void wfe "op_wfe"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
-    void wfet "op_wfet"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    bint wfe "op_wfe"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
+    bint wfet "op_wfet"(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil
     void point(Ops* ops, int site) noexcept nogil
     void poll_again(Ops* ops, void* w) noexcept nogil
     u32 patience_of(Ops* ops, u32 polls) noexcept nogil

@@ -251,34 +251,37 @@ cdef inline void arm_exclusive(Ops* ops, int site, const void* p) noexcept nogil
     monitor(ops, site, p)
 
 
-# A wait that its timer ended has changed nothing: what the poll before it read is read again.
-cdef void wait_for_line(Ops* ops, int site, i64 until_ns) noexcept nogil:
+# Each says whether its timer ended it. Then it has changed nothing, and what the poll before read
+# is read again.
+cdef bint wait_for_line(Ops* ops, int site, i64 until_ns) noexcept nogil:
     cdef Read reads[READS_MAX]
     cdef u32 read_count = min(ops.read_count, <u32>READS_MAX)
     cdef bint is_idle = ops.is_idle and ops.read_count <= READS_MAX
     memcpy(reads, ops.reads, read_count * sizeof(Read))
-    if monitor_wait(ops, site, until_ns) == SLEPT_TO_DEADLINE and is_idle:
+    if monitor_wait(ops, site, until_ns) != SLEPT_TO_DEADLINE:
+        return False
+    if is_idle:
         memcpy(ops.reads, reads, read_count * sizeof(Read))
         ops.read_count = read_count
         ops.is_idle = True
         ops.has_overslept = True
+    return True
 
 
-cdef inline void mwaitx(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
-    wait_for_line(ops, site, until_ns)
+cdef inline bint mwaitx(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    return wait_for_line(ops, site, until_ns)
 
 
 cdef inline bint umwait(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
-    wait_for_line(ops, site, until_ns)
-    return False
+    return wait_for_line(ops, site, until_ns)
 
 
-cdef inline void wfet(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
-    wait_for_line(ops, site, until_ns)
+cdef inline bint wfet(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    return wait_for_line(ops, site, until_ns)
 
 
-cdef inline void wfe(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
-    wait_for_line(ops, site, now_ns + EVENT_STREAM_NS)
+cdef inline bint wfe(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+    return wait_for_line(ops, site, now_ns + EVENT_STREAM_NS)
 
 
 cdef enum:

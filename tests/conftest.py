@@ -66,6 +66,7 @@ NEED_KERNELS = [
     "test_virtual_schedulers.py",
     "test_virtual_swarm.py",
     "test_virtual_waits.py",
+    "test_wait_kit.py",
     "test_virtual_world.py",
 ]
 IS_PURE = cy_kernels.status().kind == "pure"

@@ -86,7 +86,7 @@ BANS = {
     "processes": Ban(
         PROCESS_NAMES,
         PRODUCT,
-        ("sim/live/", "sim/subjects/", *OWN_PROCESS),
+        ("sim/live/", "sim/subjects/", "sim/testing/wait_", *OWN_PROCESS),
         "ask a verb of the World; processes, signals and memory are made in sim/live/",
     ),
     "clocks": Ban(

@@ -47,10 +47,7 @@ cdef inline i64 begin_span(Ops* ops, Waiter* w) noexcept nogil:
     return w.deadline_ns if w.deadline_ns - w.now_ns < HOLD_NS else w.now_ns + HOLD_NS
 
 
-# `is_limited`: the operating system's own limit ended the wait before its time was over.
-cdef inline int end_span(Ops* ops, Waiter* w, i64 until_ns, bint is_limited) noexcept nogil:
-    cdef int reason
-    w.offer_ns = 1  # the core was held: offer it at this look
-    reason = look_and_offer(ops, w)
-    w.is_overslept = is_limited or w.now_ns >= until_ns
-    return reason
+# The core was held: offer it at this look.
+cdef inline int end_span(Ops* ops, Waiter* w) noexcept nogil:
+    w.offer_ns = 1
+    return look_and_offer(ops, w)

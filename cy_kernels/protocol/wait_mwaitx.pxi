@@ -13,5 +13,5 @@ cdef inline int wait_mwaitx(Ops* ops, Waiter* w) noexcept nogil:
         if rechecks(ops, w):
             return AGAIN
     until_ns = begin_span(ops, w)
-    mwaitx(ops, Step.WAIT__MWAITX__WAIT, w.now_ns, until_ns)
-    return end_span(ops, w, until_ns, False)
+    w.is_overslept = mwaitx(ops, Step.WAIT__MWAITX__WAIT, w.now_ns, until_ns)
+    return end_span(ops, w)

@@ -4,7 +4,6 @@
 
 cdef inline int wait_umwait(Ops* ops, Waiter* w) noexcept nogil:
     cdef i64 until_ns
-    cdef bint is_limited
     if spins_first(ops, w):
         return AGAIN
     if not w.is_armed:
@@ -12,5 +11,5 @@ cdef inline int wait_umwait(Ops* ops, Waiter* w) noexcept nogil:
         if rechecks(ops, w):
             return AGAIN
     until_ns = begin_span(ops, w)
-    is_limited = umwait(ops, Step.WAIT__UMWAIT__WAIT, w.now_ns, until_ns)
-    return end_span(ops, w, until_ns, is_limited)
+    w.is_overslept = umwait(ops, Step.WAIT__UMWAIT__WAIT, w.now_ns, until_ns)
+    return end_span(ops, w)

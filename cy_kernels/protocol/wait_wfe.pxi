@@ -11,5 +11,5 @@ cdef inline int wait_wfe(Ops* ops, Waiter* w) noexcept nogil:
         if rechecks(ops, w):
             return AGAIN
     until_ns = begin_span(ops, w)
-    wfe(ops, Step.WAIT__WFE__WAIT, w.now_ns, until_ns)
-    return end_span(ops, w, until_ns, False)
+    w.is_overslept = wfe(ops, Step.WAIT__WFE__WAIT, w.now_ns, until_ns)
+    return end_span(ops, w)

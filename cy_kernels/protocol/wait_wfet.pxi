@@ -9,5 +9,5 @@ cdef inline int wait_wfet(Ops* ops, Waiter* w) noexcept nogil:
         if rechecks(ops, w):
             return AGAIN
     until_ns = begin_span(ops, w)
-    wfet(ops, Step.WAIT__WFET__WAIT, w.now_ns, until_ns)
-    return end_span(ops, w, until_ns, False)
+    w.is_overslept = wfet(ops, Step.WAIT__WFET__WAIT, w.now_ns, until_ns)
+    return end_span(ops, w)

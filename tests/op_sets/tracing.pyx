@@ -106,8 +106,9 @@ cdef inline void umonitor(Ops* ops, int site, const void* p) noexcept nogil:
 cdef inline void arm_exclusive(Ops* ops, int site, const void* p) noexcept nogil:
     trace(ops, site)
 
-cdef inline void mwaitx(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+cdef inline bint mwaitx(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
     trace(ops, site)
+    return False
 
 cdef inline bint umwait(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
     trace(ops, site)
@@ -116,11 +117,13 @@ cdef inline bint umwait(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept n
 cdef inline void tpause(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
     trace(ops, site)
 
-cdef inline void wfe(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+cdef inline bint wfe(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
     trace(ops, site)
+    return False
 
-cdef inline void wfet(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
+cdef inline bint wfet(Ops* ops, int site, i64 now_ns, i64 until_ns) noexcept nogil:
     trace(ops, site)
+    return False
 
 cdef inline void point(Ops* ops, int site) noexcept nogil:
     trace(ops, site)
