@@ -27,9 +27,10 @@ NUMBERS = (0, 1, 2, 3, 7, 8, 31, 255, 256, 2**31, 2**32 - 1, 2**32, 2**63, 2**64
 HOSTILE = (None, "0", b"0", 1.5, [], object(), 10**400, float("nan"), float("inf"), -0.0, True)
 STRATEGIES = ("best", "pause", "adaptive", "tpause", "mwaitx", "umwait", "wfe", "wfet", None)
 CONDITIONS = ("equals", "differs", "passes", "equals", "differs", "passes", "above", None, 3)
-HOSTS = ("none", "none,monitor_line_max_bytes=16", "none,tsc_hz=1", "")
+SMALL_LINES = "none,monitor_line_min_bytes=8,monitor_line_max_bytes=16"
+HOSTS = ("none", SMALL_LINES, "none,tsc_hz=1", "")
 BAD_HOSTS = ("none,mwait", 5, "monitor_line_max_bytes=-1")
-FORCED = ("none,waitpkg", "none,monitorx", "none,monitorx,monitor_line_max_bytes=16")
+FORCED = ("none,waitpkg", "none,monitorx", f"{SMALL_LINES},monitorx,waitpkg")
 NESTED_MAX = 3
 
 
