@@ -142,6 +142,13 @@ def test_a_batch_of_no_messages_cannot_be_read(pair: Pair, count: int) -> None:
         pair.reader.read_many(count)
 
 
+def test_a_batch_takes_no_more_once_it_has_64_kib(ring_name: str, on: Kernels) -> None:
+    with Writer.create(ring_name, slots=8, slot_bytes=30_000, kernels=on.kind) as writer:
+        with Reader.attach(ring_name, kernels=on.kind) as reader:
+            writer.write_many([bytes(30_000)] * 5 + [b"small"])
+            assert [len(reader.read_many(9)) for _ in range(2)] == [3, 3]
+
+
 def test_a_batch_ends_where_the_ring_does_and_hands_over_what_there_was(pair: Pair) -> None:
     pair.writer.write_many([b"0", b"1"])
     pair.writer.end()
@@ -175,7 +182,7 @@ def test_messages_beyond_the_limit_of_a_copy_under_the_lock_arrive(
             writer.write(big)
             assert reader.read(SOON_S) == big
             writer.write_many([big, b"small"])
-            assert reader.read_many(2, SOON_S) == [big, b"small"]
+            assert reader.read_many(2, SOON_S) + reader.read_many(2) == [big, b"small"]
 
 
 def test_a_closed_end_refuses_every_operation(pair: Pair) -> None:

@@ -12,6 +12,7 @@ from cy_kernels.errors import RingError
 from cy_kernels.pure.clock import monotonic_ns
 from cy_kernels.pure.ends import READY, HeldSlot, Reader, Writer
 
+BATCH_BYTES = 65536  # who has so many takes no more: why is said in ends_batch.pxi
 TIMEOUT_MAX_S = 4e9  # 126 years: more is for ever
 
 
@@ -53,9 +54,11 @@ def receive_many(reader: Reader, count_max: int, timeout_s: Optional[float] = No
     if count_max < 1:
         raise ValueError(f"count_max must be 1 or more messages, not {count_max}")
     received = [reader.receive(deadline_in(timeout_s))]
+    taken = len(received[0])
     try:
-        while len(received) < count_max and reader._poll() == READY:
+        while len(received) < count_max and taken < BATCH_BYTES and reader._poll() == READY:
             received.append(reader.receive())
+            taken += len(received[-1])
     except MemoryError:
         pass
     except RingError as error:

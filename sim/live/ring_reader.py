@@ -68,7 +68,11 @@ class Reader(NamedEnd):
         return message
 
     def read_many(self, count_max: int, timeout_s: Optional[float] = None) -> List[bytes]:
-        """Wait for one message as `read` does, and take up to `count_max` that are there."""
+        """Wait for one message as `read` does, and take those behind it that are there.
+
+        Up to `count_max`, and no more once they have 64 KiB together: a larger batch costs more
+        memory than it saves time. A RingError in between has what was read as `received`.
+        """
         messages: List[bytes] = self._end.receive_many(count_max, timeout_s)
         return messages
 
