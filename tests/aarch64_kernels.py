@@ -48,9 +48,9 @@ TESTS_DEADLINE_S = 3600
 COMPILED_ONLY = "not pure"
 TESTS = (
     *("test_cpu.py", "test_cpu_leaves.py", "test_ladder.py", "test_ring.py"),
-    *("test_recorder.py", "test_wait_strategies.py"),
+    *("test_recorder.py", "test_wait_strategies.py", "test_spinloop.py"),
 )
-FORCED_TESTS = ("test_wait_strategies.py",)
+FORCED_TESTS = ("test_wait_strategies.py", "test_spinloop.py")
 FORCED = {"SPINBED_CPU": "evtstrm"}
 
 
@@ -67,8 +67,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     build(folder)
     if arguments.words:
         return emulate(folder, ["-m", "pytest", *arguments.words], {})
+    print("every rung, on both rings", flush=True)
+    status = emulate(folder, [str(folder / "tree/tests/aarch64_rungs.py")], {})
     print("the kernels as the emulated machine offers to run them", flush=True)
-    status = tests(folder, TESTS)
+    status = tests(folder, TESTS) or status
     print("the same with the event stream forced, so that WFE is executed", flush=True)
     return tests(folder, FORCED_TESTS, **FORCED) or status
 
