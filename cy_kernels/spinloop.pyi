@@ -31,8 +31,9 @@ def spinloop(
     list as in SPINBED_CPU, overrides what the CPU says of itself. The buffer may be read-only; it
     is held during the call, so the callback cannot release or resize it.
 
-    `timeout` None: no limit; 0: the callback is asked once. What the callback raises is raised, so
-    is what a signal's handler raises, within some ms.
+    `timeout` None: no limit; 0: the callback is asked once; else it is asked once more after the
+    time is over. What the callback raises is raised, so is what a signal's handler raises, within
+    some ms.
 
     Raises TypeError where the buffer has no bytes, the callback cannot be called, or an argument is
     of another type than here; ValueError for a buffer that is released or not contiguous, a

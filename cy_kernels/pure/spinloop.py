@@ -53,13 +53,15 @@ def spinloop(
     with _Held(buffer) as view:
         wait = _Wait(chosen, began_ns, deadline_ns)
         is_watched = 0 < len(view) <= SEEN_BYTES
+        is_late = began_ns >= deadline_ns
         while True:
             seen = bytes(view) if is_watched else b""
             if callback():
                 return True
-            if wait.is_over():
+            if is_late:
                 return False
-            if is_watched:  # else the callback is the look
+            is_late = wait.is_over()  # then it is asked once more: we may have been held up
+            if is_watched and not is_late:  # else the callback is the look
                 wait.for_a_slice(partial(operator.ne, view, seen))
 
 
