@@ -96,23 +96,20 @@ cdef extern from *:
     static inline uint64_t sb_tsc_at(int64_t now_ns, int64_t until_ns) {
         return until_ns == INT64_MAX ? UINT64_MAX : sb_tsc() + sb_cycles(now_ns, until_ns);
     }
-    /* Each says whether it was the time that ended it: its own, or the operating system's limit.
-       With none left there is nothing to wait for, and no count of cycles that would say so. */
+    /* Each says whether it was the time that ended it: its own, or the operating system's limit. */
     static inline int sb_mwaitx_until(int64_t now_ns, int64_t until_ns) {
         uint64_t began = sb_tsc(), cycles;
         if (until_ns == INT64_MAX) { sb_mwaitx(0, 0); return 0; }
-        if (until_ns <= now_ns) return 1;
         cycles = sb_cycles(now_ns, until_ns);
         sb_mwaitx(SB_MWAITX_TIMER, (uint32_t)cycles);
         return sb_tsc() - began >= cycles;
     }
     static inline int sb_umwait_until(int64_t now_ns, int64_t until_ns) {
         uint64_t until = sb_tsc_at(now_ns, until_ns);
-        return until_ns <= now_ns || sb_umwait(until) || sb_tsc() >= until;
+        return sb_umwait(until) || sb_tsc() >= until;
     }
     static inline int sb_wfet_until(int64_t now_ns, int64_t until_ns) {
         uint64_t until = sb_tsc_at(now_ns, until_ns);
-        if (until_ns <= now_ns) return 1;
         sb_wfet(until);
         return sb_tsc() >= until;
     }

@@ -63,7 +63,8 @@ class ProcessResult:
     pid: int
     python: str
     kernels: str
-    wait: str
+    wait: str  # the strategy that really ran
+    wait_asked_for: str
     exit: Optional[str]  # "0", "3", "SIGKILL"; None: ended by the end of the run
 
 
@@ -190,6 +191,7 @@ def process_results(history: History) -> Sequence[ProcessResult]:
             python=str(detail.get("python", "")),
             kernels=str(detail.get("kernels", "")),
             wait=str(detail.get("wait", "")),
+            wait_asked_for=str(detail.get("wait_asked_for", "")),
             exit=exits.get((name, incarnation)),
         )
         for (name, incarnation), detail in details.items()

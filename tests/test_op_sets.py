@@ -158,3 +158,43 @@ def test_a_waker_goes_in_the_order_that_is_written_down(
     chosen = 0 if mutant == "none" else 1 + mutants.MUTANTS.index(mutant)
     steps = tracing.wake_steps(chosen, who == "readers")
     assert steps == [f"wake.{who}.{step}" for step in WOKEN_BY[mutant].split()]
+
+
+US = 1_000
+
+
+def test_adaptive_waits_on_its_core_for_a_pace_that_it_can_keep(tracing: ModuleType) -> None:
+    for gap_ns in (1 * US, 10 * US, 20 * US):
+        assert set(tracing.adaptive_waits([gap_ns] * 100)) == {-1}
+
+
+def test_adaptive_parks_at_once_where_traffic_is_slow(tracing: ModuleType) -> None:
+    parked = tracing.adaptive_waits([1_000 * US] * 200)
+    assert 30 * US <= parked[0] < 35 * US  # it knows nothing yet: as long as parking costs
+    spun = [each for each in parked[1:] if each > 3 * US]
+    # Now and then it looks whether the pace has changed; that is all that it spends.
+    assert len(spun) == 199 // 16 and max(spun) < 35 * US
+    assert sum(parked) < 200 * 1_000 * US // 100
+
+
+def test_adaptive_learns_of_a_pace_that_has_become_fast(tracing: ModuleType) -> None:
+    parked = tracing.adaptive_waits([1_000 * US] * 100 + [20 * US] * 200)
+    assert min(parked[90:100]) >= 0
+    assert set(parked[-50:]) == {-1}
+
+
+def test_what_adaptive_spends_in_vain_falls_with_the_square_of_the_pace(
+    tracing: ModuleType,
+) -> None:
+    shares = {}
+    for gap_ns in (100 * US, 300 * US):
+        parked = tracing.adaptive_waits([gap_ns] * 400)[100:]
+        shares[gap_ns] = sum(parked) / (len(parked) * gap_ns)
+    assert shares[100 * US] < 0.12
+    assert shares[300 * US] < 0.03
+
+
+def test_adaptive_parks_where_somebody_else_wants_its_core(tracing: ModuleType) -> None:
+    # A wait of 20 us it would spend on its core, were it its own.
+    parked = tracing.adaptive_waits([20 * US] * 100, taken_ns=8 * US)
+    assert min(parked) >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
@@ -32,8 +33,8 @@ GREEN = RunResult(
     expectations=(ExpectationResult("verdict valid", True, ExitStatus.SAFETY),),
     faults=(FaultResult("stall", "reader[1]", True, True), FaultResult("kill", "w", True, None)),
     processes=(
-        ProcessResult("writer", 0, 4711, "3.11.7", "compiled", "park", "0"),
-        ProcessResult("reader[1]", 1, 4712, "3.11.7", "compiled", "park", None),
+        ProcessResult("writer", 0, 4711, "3.11.7", "compiled", "park", "park", "0"),
+        ProcessResult("reader[1]", 1, 4712, "3.11.7", "compiled", "park", "park", None),
     ),
     duration_ns=12_400_000,
     reproduce="spinbed run scenarios/smoke/hello.toml --seed 0 --world live",
@@ -116,6 +117,14 @@ def test_text_of_one_green_run_is_one_line_and_the_total() -> None:
     )
 
 
+def test_text_names_the_strategies_that_ran_as_another_one() -> None:
+    (writer, reader) = GREEN.processes
+    best = dataclasses.replace(writer, wait="adaptive", wait_asked_for="best")
+    mwaitx = dataclasses.replace(reader, wait="adaptive", wait_asked_for="mwaitx")
+    lines = text.totals([GREEN, changed(processes=[best, mwaitx, best])]).plain.splitlines()
+    assert lines[2:] == ["  waits: best, mwaitx ran as adaptive"]
+
+
 def test_text_counts_each_reason_for_skipping_once() -> None:
     other = changed(name="other", as_expected=None, verdict=None, skipped="no kernels")
     assert text.totals([SKIPPED, other, *[SKIPPED] * 3]).plain.splitlines()[2:] == [
@@ -182,6 +191,7 @@ def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() ->
                 "python": "3.11.7",
                 "kernels": "compiled",
                 "wait": "park",
+                "wait_asked_for": "park",
                 "exit": "0",
             },
             {
@@ -191,6 +201,7 @@ def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() ->
                 "python": "3.11.7",
                 "kernels": "compiled",
                 "wait": "park",
+                "wait_asked_for": "park",
                 "exit": None,
             },
         ],

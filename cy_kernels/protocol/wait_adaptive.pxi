@@ -8,10 +8,11 @@
 # core spent in vain, (B / T) ** 2, vanishes. Below GRACE_MIN_NS (T above 450 us) it is not worth a
 # look at the clock: park at once.
 #
-# Two things would spoil this. A wait that was slept through is measured with its own wake-up, and
-# may look long for that alone: every GRACE_PROBE-th wait has at least the grace B. And where
-# waiters outnumber cores, spinning delays what is waited for: who offers its core and does not have
-# it back at once has a busy machine, and parks.
+# Three things would spoil this. A wait that was slept through is measured with its own wake-up, and
+# a pace that has become fast would look slow for that alone: B is taken off it. A mean moves slowly:
+# every GRACE_PROBE-th wait has at least the grace B. And where waiters outnumber cores, spinning
+# delays what is waited for: who offers its core and does not have it back at once has a busy
+# machine, and parks.
 
 cdef enum:
     GRACE_B_NS = 30000  # parking, waking and the cold caches behind it; 3 to 50 us here
@@ -63,7 +64,10 @@ cdef inline void learn_gap(Ops* ops, Waiter* w) noexcept nogil:
     cdef i64 gap_ns
     if w.began_ns == 0:
         return
-    gap_ns = min(max(now(ops, Step.WAIT__CLOCK__NOW) - w.began_ns, 1), <i64>GAP_MAX_NS)
+    gap_ns = now(ops, Step.WAIT__CLOCK__NOW) - w.began_ns
+    if w.is_grace_over:
+        gap_ns -= GRACE_B_NS
+    gap_ns = min(max(gap_ns, 1), <i64>GAP_MAX_NS)
     w.habit.waits += 1
     if w.habit.gap_ns == 0:
         w.habit.gap_ns = gap_ns

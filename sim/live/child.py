@@ -64,6 +64,7 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
                 "python": sys.version.split()[0],
                 "kernels": end.kernels,
                 "wait": end.wait,
+                "wait_asked_for": task.process.wait,
                 "start": task.process.start,
             }
         }

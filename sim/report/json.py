@@ -46,6 +46,7 @@ def _scenario(result: RunResult) -> Dict[str, Any]:
                 "python": process.python,
                 "kernels": process.kernels,
                 "wait": process.wait,
+                "wait_asked_for": process.wait_asked_for,
                 "exit": process.exit,
             }
             for process in result.processes

@@ -66,12 +66,25 @@ def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) ->
         more = ", ..." if len(names) > NAMES_MAX else ""
         named = ", ".join(names[:NAMES_MAX]) + more
         line.append(f"\n  skipped {len(names)} ({named}): {reason}", style="yellow")
+    for ran, asked_for in waits(results).items():
+        line.append(f"\n  waits: {', '.join(asked_for)} ran as {ran}", style="dim")
     reached = steps(results)
     if reached:
         missed = sorted({step for step, is_there in reached if not is_there})
         line.append(f"\n  steps covered: {sum(there for _, there in reached)} of {len(reached)}")
         line.append(f"; never come to: {', '.join(missed)}" if missed else "", style="bold red")
     return line
+
+
+def waits(results: Sequence[RunResult]) -> Mapping[str, Sequence[str]]:
+    """By the strategies that processes really waited by: the others that they had been told."""
+    found: Dict[str, List[str]] = {}
+    for result in results:
+        for process in result.processes:
+            asked_for = found.setdefault(process.wait, [])
+            if process.wait_asked_for not in (process.wait, *asked_for):
+                asked_for.append(process.wait_asked_for)
+    return {ran: sorted(asked_for) for ran, asked_for in found.items() if asked_for}
 
 
 def steps(results: Sequence[RunResult]) -> Sequence[Tuple[str, bool]]:

@@ -49,8 +49,9 @@ class Life:
         """What befell it, as the live world's supervisor would write it."""
         yield self._event(self.spawned_ns, SPAWN, {"pid": 0, "start": "simulated"})
         if self.ready_ns is not None:
-            what = {"pid": 0, "python": "", "kernels": KERNELS, "wait": wait_of(self.process)}
-            yield self._event(self.ready_ns, READY, {**what, "start": "simulated"})
+            what = {"pid": 0, "python": "", "kernels": KERNELS, "start": "simulated"}
+            waits = {"wait": wait_of(self.process), "wait_asked_for": self.process.wait}
+            yield self._event(self.ready_ns, READY, {**what, **waits})
         if self.ended_ns is not None:
             detail: Dict[str, Any] = {"pid": 0, "stderr": ""}
             if self.is_ended_by_run:

@@ -11,6 +11,7 @@ include "ops_list.pxi"
 cdef struct Ops:
     int mutant
     int count
+    i64 clock_ns
     int steps[4096]
 
 cdef inline void trace(Ops* ops, int site) noexcept nogil:
@@ -84,7 +85,7 @@ cdef inline void yield_core(Ops* ops, int site) noexcept nogil:
 
 cdef inline i64 now(Ops* ops, int site) noexcept nogil:
     trace(ops, site)
-    return ops.count  # a clock that moves by one an op
+    return ops.clock_ns + ops.count  # a clock that moves by one an op
 
 cdef inline int futex_wait(Ops* ops, int site, u32* p, u32 seen, i64 deadline_ns) noexcept nogil:
     trace(ops, site)
@@ -257,3 +258,44 @@ def wake_steps(int mutant, bint readers):
     else:
         wake_writer(&ops, &header)
     return steps_of(&ops)
+
+
+def adaptive_waits(gaps_ns, i64 wake_ns=50000, i64 taken_ns=0):
+    """Of waits by adaptive one after the other, the word changing so long after each began: the ns
+    before each parked, -1 if it did not.
+
+    An op takes 50 ns here and being woken takes `wake_ns`; offered, the core is away for `taken_ns`.
+    """
+    cdef Ops ops
+    cdef RegionHeader header
+    cdef Waiter waiter
+    cdef Habit habit
+    cdef i64 began_ns, change_ns, before_ns
+    memset(&ops, 0, sizeof(ops))
+    memset(&header, 0, sizeof(header))
+    memset(&habit, 0, sizeof(habit))
+    found = []
+    for gap_ns in gaps_ns:
+        memset(&waiter, 0, sizeof(waiter))
+        waiter.strategy = ADAPTIVE
+        waiter.event = &header.data_event
+        waiter.parked = &header.data_parked
+        waiter.habit = &habit
+        waiter.deadline_ns = INT64_MAX
+        began_ns = ops.clock_ns
+        change_ns = began_ns + <i64>gap_ns
+        parked_ns = -1
+        while ops.clock_ns < change_ns:
+            before_ns = ops.clock_ns
+            wait_round(&ops, &waiter)
+            for step in steps_of(&ops):
+                ops.clock_ns += 50
+                if step == "wait.clock.offer":
+                    ops.clock_ns += taken_ns
+                elif step == "wait.park.futex_wait":
+                    parked_ns = before_ns - began_ns
+                    ops.clock_ns = max(change_ns, ops.clock_ns) + wake_ns
+        settle(&ops, &waiter, READY)
+        steps_of(&ops)
+        found.append(parked_ns)
+    return found
