@@ -9,8 +9,8 @@
 # look at the clock: park at once.
 #
 # Three things would spoil this. A wait that was slept through is measured with its own wake-up, and
-# a pace that has become fast would look slow for that alone: B is taken off it. A mean moves slowly:
-# every GRACE_PROBE-th wait has at least the grace B. And where waiters outnumber cores, spinning
+# a pace that has become fast would look slow for that alone: B is taken off it. A mean moves
+# slowly: every GRACE_PROBE-th wait has at least the grace B. And where waiters outnumber cores, spinning
 # delays what is waited for: who offers its core and does not have it back at once has a busy
 # machine, and parks.
 

@@ -264,7 +264,7 @@ def adaptive_waits(gaps_ns, i64 wake_ns=50000, i64 taken_ns=0):
     """Of waits by adaptive one after the other, the word changing so long after each began: the ns
     before each parked, -1 if it did not.
 
-    An op takes 50 ns here and being woken takes `wake_ns`; offered, the core is away for `taken_ns`.
+    An op takes 50 ns here and being woken `wake_ns`; a core that is offered is away for `taken_ns`.
     """
     cdef Ops ops
     cdef RegionHeader header
