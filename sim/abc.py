@@ -32,6 +32,7 @@ class Capability(enum.Enum):
     WRITE_MEMORY = "write shared memory"
     HOLD_BACK = "hold a process back"
     SMALL_SHM = "mount a small /dev/shm"
+    DISTURB_WAKES = "disturb wake-ups"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,18 @@ class Machine(Protocol):
     def disperse(self, process: str) -> Mapping[str, Any]:
         """End them; how long they ran, and who of them is left."""
 
+    def disturb_wakes(self, process: str, how: str, one_in: int, for_ns: int) -> None:
+        """One in so many waits of the process by an instruction that waits on memory goes wrong
+        from now on: "missed"; "early", "os_limit", after `for_ns`; "raced_arm", "raced_wait",
+        "raced_lost", held no longer than that. Where it is held, it is let go."""
+
+    def calm_wakes(self, process: str) -> None:
+        """They go right again."""
+
+    def wakes(self, process: str, how: str, *, at_least: int, within_ns: int) -> Mapping[str, Any]:
+        """What the process's waits came to by now, or once so many are `disturbed` in that way;
+        `struck` are those where there was a wake-up to disturb."""
+
     def limit_fds(self, process: str, limit: Optional[int]) -> Optional[int]:
         """Its RLIMIT_NOFILE from now on, None: what it was before; what the kernel says it is."""
 
@@ -164,7 +177,8 @@ class Fault(Protocol):
     a duration; others keep their name. `metadata={"doc": ...}` describes it in the schema.
 
     A fault that the target does to itself at a step has a class attribute `step_action`, the
-    gate's word for it ("kill", "stop"); its trigger is a step, and `inject` finds it done.
+    gate's word for it ("kill", "stop"); its trigger is a step, and `inject` finds it done. One that
+    acts on some wait strategies only lists them in `waits_by`.
     """
 
     alias: ClassVar[str]

@@ -53,6 +53,15 @@ def is_stormy(target: str) -> Observe:
     return look
 
 
+def disturbance(target: str) -> Observe:
+    """What the target's trap is told to do."""
+
+    def look(world: World) -> str:
+        return str(world.machine.wakes(target, "missed", at_least=0, within_ns=0)["disturbance"])
+
+    return look
+
+
 def observations(alias: str, target: str) -> Observe | None:
     """What is to be seen of a fault without asking it; None: only the history shows it."""
     seen: Mapping[str, Observe] = {
@@ -60,6 +69,7 @@ def observations(alias: str, target: str) -> Observe | None:
         "freeze": groups(target),
         "kill": lambda world: world.state(target),
         "signal_storm": is_stormy(target),
+        "disturb_wakes": disturbance(target),
         "cpu_starve": groups(target),
         "oversubscribe": spinners,
         "exhaust_fds": lambda world: world.machine.try_open(target, within_ns=5_000 * MS),

@@ -76,6 +76,9 @@ def test_one_that_names_only_the_live_world_is_skipped_there(tmp_path: Path) -> 
 REFUSED = {
     "fault[0].kind: freeze needs a world that can freeze":
         GOOD + '[[fault]]\nkind = "freeze"\ntarget = "reader"\nat = "1ms"\n',
+    "fault[0].kind: disturb_wakes needs a world that can disturb wake-ups":
+        GOOD.replace('role = "reader"', 'role = "reader"\nwait = "umwait"')
+        + '[[fault]]\nkind = "disturb_wakes"\ntarget = "reader"\nat = "1ms"\n',
     "process[0].kernels: ": GOOD.replace('role = "writer"', 'role = "writer"\nkernels = "pure"'),
     "process[1].start: 'fork'": GOOD.replace('role = "reader"', 'role = "reader"\nstart = "fork"'),
     "process[1].env: ": GOOD.replace('role = "reader"', 'role = "reader"\nenv = { A = "b" }'),

@@ -8,6 +8,7 @@ from sim.abc import Fault
 from sim.faults.corrupt_word import CorruptWord
 from sim.faults.cpu_starve import CpuStarve
 from sim.faults.crash_at_step import CrashAtStep
+from sim.faults.disturb_wakes import DisturbWakes
 from sim.faults.exhaust_fds import ExhaustFds
 from sim.faults.freeze import Freeze
 from sim.faults.kill import Kill
@@ -34,6 +35,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     Slow.alias: Slow,
     RaiseInRead.alias: RaiseInRead,
     SignalStorm.alias: SignalStorm,
+    DisturbWakes.alias: DisturbWakes,
     CpuStarve.alias: CpuStarve,
     Oversubscribe.alias: Oversubscribe,
     ExhaustFds.alias: ExhaustFds,

@@ -11,8 +11,9 @@ import sys
 import traceback
 from typing import Any, Sequence
 
+from cy_kernels import features
 from cy_kernels.choice import VARIABLE
-from sim.live import mounts
+from sim.live import emulation, mounts
 from sim.live.death import die_with_parent
 from sim.live.memory import ProcessMemory
 from sim.live.orders import LogToRunner, Orders
@@ -52,6 +53,8 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
     mounts.enter(task.namespaces)
     os.environ.update(task.process.env)
     os.environ[VARIABLE] = task.kernels
+    if task.emulates:
+        emulation.begin(memory.trap, forced=features.VARIABLE not in task.process.env)
     gate = Gate(task.arming, memory.gate)
     orders = Orders(control, memory.words, task.stops, gate)
     logging.getLogger().addHandler(LogToRunner(orders))

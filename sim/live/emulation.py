@@ -63,8 +63,8 @@ def calm(block: memoryview) -> None:
 
 
 def seen(block: memoryview, how: str) -> Mapping[str, Any]:
-    """`struck` is how often the disturbance had its effect. Durations are those of the longest wait
-    that was asked for."""
+    """Of one disturbance: the waits that it chose, and those of them where there was a wake-up to
+    disturb. Of all waits: how they ended, and the longest that was asked for."""
     from cy_kernels import trap
 
     state = trap.state(block)

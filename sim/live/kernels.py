@@ -13,6 +13,7 @@ from sim.scenario.plan import AtStep, Plan, ProcessPlan
 # What a fault may ask of its target that only compiled kernels can do.
 PURE_CANNOT: Mapping[Capability, str] = {
     Capability.STEP: "act at a step of the protocol (they have no gate)",
+    Capability.DISTURB_WAKES: "have their wake-ups disturbed (they execute no such instruction)",
     Capability.RESTART: "take the place of a dead process over (no compare-and-swap)",
 }
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 from sim.abc import TransportSpec
 from sim.errors import WorldError
+from sim.live import emulation
 from sim.live.cgroup import CPU, FREEZER, FROZEN, THAWED, Group, find_tree, lack
 from sim.live.memory import SIGNALS
 from sim.live.mounts import SmallShm
@@ -130,6 +131,25 @@ class LiveMachine:
         life = self._newest(process)
         self._poll(lambda: life.memory.words[SIGNALS] >= at_least or life.is_dead, within_ns)
         return int(life.memory.words[SIGNALS])
+
+    # Wake-ups, by way of the trap that the process carries.
+
+    def disturb_wakes(self, process: str, how: str, one_in: int, for_ns: int) -> None:
+        life = self._newest(process)
+        emulation.disturb(life.memory.trap, how, one_in, for_ns)
+        life.release()  # it can only be disturbed while it waits
+
+    def calm_wakes(self, process: str) -> None:
+        emulation.calm(self._newest(process).memory.trap)
+
+    def wakes(self, process: str, how: str, *, at_least: int, within_ns: int) -> Mapping[str, Any]:
+        life = self._newest(process)
+
+        def is_there() -> bool:
+            return emulation.seen(life.memory.trap, how)["disturbed"] >= at_least or life.is_dead
+
+        self._poll(is_there, within_ns)
+        return emulation.seen(life.memory.trap, how)
 
     def crowd(self, process: str, count: int) -> Mapping[str, Any]:
         cores = sorted(os.sched_getaffinity(self._pid(process)))

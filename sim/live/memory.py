@@ -1,9 +1,9 @@
-"""The memory of one incarnation: state words, step gate, its task, and its flight recorder.
+"""The memory of one incarnation: state words, step gate, trap, its task, its flight recorder.
 
 It is a memfd passed by descriptor: it has no name, survives its process, and a full or tiny
 /dev/shm cannot touch it.
 
-    page 0: state words, step gate | the task, pickled
+    page 0: state words, step gate, trap | the task, pickled
     from a page boundary to the end: flight recorder
 """
 
@@ -29,12 +29,14 @@ SIGNALS = 5  # of a storm, received
 WORDS = 8
 GATE_AT = 128  # lines of its own
 GATE_BYTES = 80  # of cy_kernels.gate, which pure kernels do without
+TRAP_AT = 256
+TRAP_BYTES = 640  # of cy_kernels.trap, likewise
 
 PAGE = mmap.PAGESIZE
 
 
 class ProcessMemory:
-    """Both sides map all of it; `words`, `gate` and `recorder` are views into the one mapping."""
+    """Both sides map all of it; `words`, `gate`, `trap`, `recorder` are views into the mapping."""
 
     def __init__(self, fd: int) -> None:
         """Maps the memory behind `fd`, and takes the descriptor over."""
@@ -43,6 +45,7 @@ class ProcessMemory:
         self._all = memoryview(self._map)
         self.words = self._all[: WORDS * 8].cast("Q")
         self.gate = self._all[GATE_AT : GATE_AT + GATE_BYTES]
+        self.trap = self._all[TRAP_AT : TRAP_AT + TRAP_BYTES]
         self.recorder = self._all[self.words[RECORDER_AT] :]
 
     @classmethod
@@ -80,6 +83,7 @@ class ProcessMemory:
         if not self._map.closed:
             self.words.release()
             self.gate.release()
+            self.trap.release()
             self.recorder.release()
             self._all.release()
             self._map.close()

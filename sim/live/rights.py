@@ -6,11 +6,12 @@ import functools
 from typing import AbstractSet, Callable, Mapping, Optional
 
 from sim.abc import Capability
-from sim.live import cgroup, mounts
+from sim.live import cgroup, emulation, mounts
 
 LACKS: Mapping[Capability, Callable[[], Optional[str]]] = {
     Capability.FREEZE: functools.partial(cgroup.lack, cgroup.FREEZER),
     Capability.CPU_QUOTA: functools.partial(cgroup.lack, cgroup.CPU),
+    Capability.DISTURB_WAKES: emulation.lack,
     Capability.SMALL_SHM: functools.lru_cache(maxsize=1)(mounts.lack),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from sim.abc import TransportSpec
+from sim.abc import Capability, TransportSpec
 from sim.live.steps import Arming
 from sim.scenario.plan import AfterOps, Plan, ProcessPlan, WriterWorkload
 
@@ -26,6 +26,7 @@ class Task:
     namespaces: Sequence[str]  # to be entered first, by path in /proc
     stops: Sequence[int]  # counts of completed ops at which to stop and report, ascending
     arming: Optional[Arming] = None  # what its step gate is to do
+    emulates: bool = False  # its waiting instructions trap, so that its wakes can be disturbed
 
 
 def stops_for(plan: Plan, process: str, incarnation: int, ops_before: int) -> Sequence[int]:
@@ -36,6 +37,13 @@ def stops_for(plan: Plan, process: str, incarnation: int, ops_before: int) -> Se
     }
     # A count that an earlier incarnation reached was acted on then.
     return sorted(count for count in counts if count > ops_before or not incarnation)
+
+
+def emulates(plan: Plan, process: str) -> bool:
+    return any(
+        Capability.DISTURB_WAKES in each.fault.requires and each.fault.target == process
+        for each in plan.injections
+    )
 
 
 def records_for(plan: Plan, process: ProcessPlan) -> int:

@@ -23,7 +23,7 @@ from sim.live.region import LiveRegions, names_with, remove
 from sim.live.stacks import collect_stacks
 from sim.live.steps import StepTriggers
 from sim.live.supervisor import Supervisor, describe_exit
-from sim.live.task import Task, records_for, stops_for
+from sim.live.task import Task, emulates, records_for, stops_for
 from sim.scenario.plan import AfterOps, Place, Plan, ProcessPlan
 from sim.transport import find_transport
 
@@ -32,7 +32,6 @@ SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000  # of /proc, for which there is no event
 # A signal that comes just before a process goes to sleep in a wait is not seen there; the next is.
 REMIND_NS = 20_000_000
-
 WATCH = "watch"  # who records what befalls the run as a whole
 
 
@@ -270,6 +269,7 @@ class LiveWorld:
             namespaces=self.machine.namespaces,
             stops=stops_for(self._plan, process.name, incarnation, ops_before),
             arming=self._steps.arming(process.name, incarnation, ops_before),
+            emulates=emulates(self._plan, process.name),
         )
         records = records_for(self._plan, process)
         try:

@@ -251,9 +251,15 @@ def _check_fault_kind(
             message = f"{show(table.target)} does nothing until then: wait for another process"
             problems.add((*path, "at"), message)
     try:
-        aimed(kind, candidates[0] if candidates else "writer", parameters_of(kind, table))
+        fault = aimed(kind, candidates[0] if candidates else "writer", parameters_of(kind, table))
     except (TypeError, ValueError) as error:  # the former of a plug-in that takes other arguments
         problems.add(path, str(error))
+        return
+    waits_by: Sequence[str] = getattr(fault, "waits_by", ())
+    for wait in sorted({crew[name.split("[")[0]].wait for name in candidates}):
+        if waits_by and wait not in waits_by:
+            message = f"{show(table.target)} waits by {wait}: {table.kind} needs one of "
+            problems.add((*path, "target"), message + ", ".join(waits_by))
 
 
 def _check_injections(tables: Sequence[Any], crew: Crew, problems: Collector) -> None:

@@ -162,9 +162,13 @@ def _check_history(fault: Any, history: History, supervisor: Supervisor) -> None
 
 def _plan(fault: Any, watched: _Watched) -> Plan:
     """A writer and two readers, and the fault in the middle of their work."""
-    spec = TransportSpec(kind="cursor_ring", readers=2, slots=8, slot_bytes=256)
-    writes = WriterWorkload(MESSAGES, [64], 1 * MS, 50 * MS, "retry", payload_seed=7)
-    reads = ReaderWorkload(0, 50 * MS, "retry")
+    slots, interval_ns, think_ns = 8, 1 * MS, 0
+    if hasattr(fault, "waits_by"):  # its target waits for a slower peer, and still after the heal
+        is_writer = fault.target == "writer"
+        slots, interval_ns, think_ns = (1, 0, 5 * MS) if is_writer else (8, 5 * MS, 0)
+    spec = TransportSpec(kind="cursor_ring", readers=2, slots=slots, slot_bytes=256)
+    writes = WriterWorkload(MESSAGES, [64], interval_ns, 50 * MS, "retry", payload_seed=7)
+    reads = ReaderWorkload(think_ns, 50 * MS, "retry")
     trigger: Any = AfterOps(fault.target, OPS_BEFORE)
     if hasattr(fault, "prepare"):
         trigger = AtTime(0)
@@ -178,6 +182,7 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
         spec,
         writes,
         reads,
+        wait=getattr(fault, "waits_by", ("park",))[0],
         injections=injections,
         faults=[FaultHeader(0, fault.alias, fault.target, fault.heals, fault.fatal)],
         allowances=fault.accounts_for("the kit"),

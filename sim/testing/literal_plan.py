@@ -21,6 +21,7 @@ def literal_plan(
     reads: ReaderWorkload,
     *,
     start: str = "template",
+    wait: str = "park",
     env: Optional[Mapping[str, str]] = None,
     injections: Sequence[Injection] = (),
     faults: Sequence[FaultHeader] = (),
@@ -31,9 +32,9 @@ def literal_plan(
 ) -> Plan:
     """Raises KeyError for an unknown transport; ImportError or AttributeError as a plug-in does."""
     env = env or {}
-    processes = [ProcessPlan("writer", "writer", None, "park", start, env, writes)]
+    processes = [ProcessPlan("writer", "writer", None, wait, start, env, writes)]
     processes += [
-        ProcessPlan(f"reader[{rank}]", "reader", rank, "park", start, env, reads)
+        ProcessPlan(f"reader[{rank}]", "reader", rank, wait, start, env, reads)
         for rank in range(transport.readers)
     ]
     header = Header(
