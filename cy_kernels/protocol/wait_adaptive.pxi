@@ -10,9 +10,9 @@
 #
 # Three things would spoil this. A wait that was slept through is measured with its own wake-up, and
 # a pace that has become fast would look slow for that alone: B is taken off it. A mean moves
-# slowly: every GRACE_PROBE-th wait has at least the grace B. And where waiters outnumber cores, spinning
-# delays what is waited for: who offers its core and does not have it back at once has a busy
-# machine, and parks.
+# slowly: every GRACE_PROBE-th wait has at least the grace B. And where waiters outnumber cores,
+# spinning delays what is waited for: who offers its core and does not have it back at once has a
+# busy machine, and parks.
 
 cdef enum:
     GRACE_B_NS = 30000  # parking, waking and the cold caches behind it; 3 to 50 us here
