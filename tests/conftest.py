@@ -60,6 +60,7 @@ NEED_KERNELS = [
     "test_trap_instructions.py",
     "test_trap_rings.py",
     "test_trap_signals.py",
+    "test_trap_storm.py",
     "test_virtual_cli.py",
     "test_virtual_determinism.py",
     "test_virtual_hang_runs.py",
