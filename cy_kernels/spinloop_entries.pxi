@@ -156,9 +156,9 @@ cdef bint call_until_true(Wait* w, object callback) except -1:
         if w.goal == BYTES_CHANGE:
             remember(w.seen, w.bytes, w.count)
         if is_true(callback()):
-            return True
+            return learned(w, True)
         if is_late:
-            return False
+            return learned(w, False)
         if is_clock_due(w):
             look_at_clock(w)
         if w.now_ns < w.deadline_ns:
@@ -240,7 +240,7 @@ cdef bint wait_for_goal(Wait* w) except -1:
             PyErr_CheckSignals()
         with nogil:
             was_met = wait_met(w, w.now_ns + SIGNAL_CHECK_NS)
-    return was_met
+    return learned(w, was_met)
 
 
 def rung(buffer=None, *, strategy=None, cpu=None):

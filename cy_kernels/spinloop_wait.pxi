@@ -12,9 +12,9 @@
 # quantum where the process that it waits for needs that core: an mwaitx occupies a core as a spin
 # does. Where somebody did run meanwhile, the slices to come are short.
 #
-# adaptive, which is for hosts that cannot sleep on memory, goes further. After ADAPTIVE_SPIN_NS it
-# naps, for a 64th of the time that it has waited by then: whatever comes is late by 2 % of the wait
-# and a timer's slack, and the core is free.
+# adaptive, which is for hosts that cannot sleep on memory, goes further. After ADAPTIVE_SPIN_NS, or
+# sooner where that seems idle, it naps, for a 64th of the time that it has waited by then: whatever
+# comes is late by 2 % of the wait and a timer's slack, and the core is free.
 
 from cy_kernels.instructions cimport (
     MWAITX_TIMER, arm_exclusive, monitorx, mwaitx, tpause, tsc, umonitor, umwait, wfe, wfet,
@@ -67,6 +67,11 @@ cdef extern from *:
     static int sb_crowd;
     #define sb_note_crowd(is_so) __atomic_store_n(&sb_crowd, (is_so), __ATOMIC_RELAXED)
     #define sb_is_crowded() __atomic_load_n(&sb_crowd, __ATOMIC_RELAXED)
+
+    /* Of the thread: whether its last wait was long, and in vain. */
+    static __thread int sb_vain;
+    #define sb_note_vain(is_so) ((void)(sb_vain = (is_so)))
+    #define sb_was_vain() sb_vain
     """
     void pause_core "sb_spin_pause"() noexcept nogil
     u64 load_word "sb_load_word"(const void* p, u32 size_bits) noexcept nogil
@@ -76,6 +81,8 @@ cdef extern from *:
     void nap "sb_spin_nap"(i64 ns) noexcept nogil
     void note_crowd "sb_note_crowd"(bint is_crowded) noexcept nogil
     bint is_crowded "sb_is_crowded"() noexcept nogil
+    void note_vain "sb_note_vain"(bint is_so) noexcept nogil
+    bint was_vain "sb_was_vain"() noexcept nogil
 
 cdef enum:
     SLICE_NS = 20000
@@ -83,7 +90,8 @@ cdef enum:
     CROWD_NS = 5000  # giving it up to nobody takes less
     TPAUSE_NS = 1000
     BLIND_PAUSES = 16  # between two calls of a callback whose buffer is too long to be watched
-    ADAPTIVE_SPIN_NS = 2000000
+    ADAPTIVE_SPIN_NS = 10000000  # in traffic gaps are shorter
+    ADAPTIVE_SHORT_SPIN_NS = 500000  # after one in vain, or in a crowd, where sleepers come first
     ADAPTIVE_NAP_SHARE = 64
     ADAPTIVE_NAP_MAX_NS = 1000000  # so that Ctrl-C is heeded in time
     SEEN_BYTES = 256  # four lines: more than any queue has for one message
@@ -236,12 +244,22 @@ cdef inline i64 slice_ns() noexcept nogil:
     return CROWDED_SLICE_NS if is_crowded() else SLICE_NS
 
 
+cdef inline i64 grace_ns() noexcept nogil:
+    return ADAPTIVE_SHORT_SPIN_NS if was_vain() or is_crowded() else ADAPTIVE_SPIN_NS
+
+
+# What the wait has shown, once it is over.
+cdef inline bint learned(Wait* w, bint was_met) noexcept nogil:
+    note_vain(not was_met and w.now_ns - w.began_ns >= ADAPTIVE_SPIN_NS)
+    return was_met
+
+
 cdef void give_up_core(Wait* w) noexcept nogil:
     cdef i64 since_ns = w.now_ns
     cdef i64 waited_ns = since_ns - w.began_ns
     if mutant == KEEPS_THE_CORE:
         look_at_clock(w)
-    elif w.rung == ADAPTIVE_RUNG and waited_ns >= ADAPTIVE_SPIN_NS:
+    elif w.rung == ADAPTIVE_RUNG and waited_ns >= grace_ns():
         nap(min(waited_ns // ADAPTIVE_NAP_SHARE, ADAPTIVE_NAP_MAX_NS, w.deadline_ns - since_ns))
         look_at_clock(w)
     else:

@@ -6,7 +6,9 @@ import functools
 import importlib
 import itertools
 import mmap
+import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,6 +18,7 @@ import pytest
 from ring_regions import ALL_KERNELS
 
 from cy_kernels.choice import PACKAGES
+from cy_kernels.features import VARIABLE
 
 SOON_S = 20.0  # only a hang comes to its end
 SHORT_S = 0.003
@@ -368,3 +371,21 @@ def test_a_rung_that_the_host_lacks_is_not_run_unless_it_is_forced(on: Any) -> N
     for strategy in ("best", "mwaitx", "umwait", "tpause", "wfe", "wfet", "adaptive", None):
         assert on.rung(strategy=strategy, cpu="none") == "adaptive"
     assert on.rung(strategy="pause", cpu="none") == "pause"
+
+
+@pytest.mark.parametrize("kind", ALL_KERNELS)
+def test_the_variable_overrides_what_the_host_says(kind: str) -> None:
+    """Read once, by the first call: another process is the place to see it."""
+    code = f"from {PACKAGES[kind]}.spinloop import rung; print(rung(), rung(cpu='none'))"
+    told = {}
+    for host in ("none", "none,-monitorx", "none,monitor"):
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, VARIABLE: host},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        told[host] = ran.stdout or ran.stderr.splitlines()[-1]
+    assert told["none"] == told["none,-monitorx"] == "adaptive adaptive\n"
+    assert "did you mean" in told["none,monitor"]

@@ -22,7 +22,7 @@ from cy_kernels.pure.cpu import features, rung_of
 __all__ = ["CONDITIONS", "RUNGS", "STRATEGIES", "rung", "spinloop", "wait_until", "wait_until_all"]
 
 SLICE_NS = 20_000
-ADAPTIVE_SPIN_NS = 2_000_000
+ADAPTIVE_SPIN_NS = 10_000_000
 ADAPTIVE_NAP_SHARE = 64
 ADAPTIVE_NAP_MAX_NS = 1_000_000
 SEEN_BYTES = 256
