@@ -88,7 +88,7 @@ BAD = {
                           "unknown transport 'their-pkg:Ring'", None),
     "wait": ('wait = "park"', 'wait = "prak" #!', "process[0].wait",
              "unknown wait strategy 'prak'", "park"),
-    "wait-of-later": ('wait = "park"', 'wait = "adaptive" #!', "process[0].wait",
+    "wait-far": ('wait = "park"', 'wait = "futex" #!', "process[0].wait",
                       "one of busy_spin, pause", None),
     "role": ('role = "reader"', 'role = "raeder" #!', "process[1].role", "unknown role 'raeder'",
              "reader"),

@@ -30,6 +30,8 @@ class FlagRing:
         "no-waker-fence",
         "bump-after-wake",
         "clear-after-bump",
+        "no-monitor-recheck",
+        "no-monitor-timer",
     )
     orders: ClassVar[Sequence[str]] = ("fenced", "as_shipped")
 
