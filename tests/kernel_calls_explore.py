@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Callable, Iterator, Tuple
 
 from cy_kernels import explore
@@ -19,10 +20,11 @@ DONE_TO_A_PROCESS = (
     *("raise_in_read", "wake", "revive"),
 )
 ASKED = ("trace", "evidence", "values", "state_of_programs")
-PROPERTIES = (
-    *("stop", "finding", "race", "steps", "clock_ns", "tape", "has_diverged", "hash", "reached"),
-    *("sketch", "reads_from", "visited", "outcomes"),
-)
+PROPERTIES = [
+    name
+    for name, value in vars(explore.Simulation).items()
+    if inspect.isgetsetdescriptor(value) and not name.startswith("_")
+]
 
 
 def explore_calls() -> Iterator[Tuple[str, Callable[[], object], Tuple[object, ...]]]:
