@@ -161,7 +161,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
 
 
 def _times(ratio: Optional[float]) -> str:
-    return "" if ratio is None else f" ({ratio:.1f} x pipe)"
+    return "" if ratio is None else f" ({ratio:.3g} x pipe)"
 
 
 class Peer:
