@@ -22,8 +22,8 @@ DONE_TO_A_PROCESS = (
 ASKED = ("trace", "evidence", "values", "state_of_programs")
 PROPERTIES = [
     name
-    for name, value in vars(explore.Simulation).items()
-    if inspect.isgetsetdescriptor(value) and not name.startswith("_")
+    for name in dir(explore.Simulation)
+    if not name.startswith("_") and inspect.isdatadescriptor(getattr(explore.Simulation, name))
 ]
 
 
