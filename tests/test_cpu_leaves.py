@@ -118,6 +118,8 @@ def test_a_crystal_whose_rate_is_not_told_leaves_the_base_frequency() -> None:
 def test_the_base_frequency_says_nothing_of_a_tsc_that_the_crystal_does_not_drive() -> None:
     assert decode_leaves({**ALDER_LAKE, (0x15, 0): (0, 0, 0, 0)}).tsc_hz == 0
     assert decode_leaves({**ALDER_LAKE, (0x15, 0): (0, 188, 38_400_000, 0)}).tsc_hz == 0
+    guest = {**with_tsc_khz(HYPER_V), (0x15, 0): (2, 300, 0, 0)}  # its TSC may be scaled
+    assert decode_leaves(guest).tsc_hz == 0
 
 
 @pytest.mark.parametrize("hypervisor", [KVM, (0x61774D56, 0x4D566572, 0x65726177)])
@@ -130,7 +132,8 @@ def test_a_hypervisor_that_tells_the_rate_is_believed_before_the_crystal(
 
 def test_that_leaf_of_another_hypervisor_or_beyond_its_largest_or_of_none_means_nothing() -> None:
     assert decode_leaves(with_tsc_khz(HYPER_V)).tsc_source == "CPUID 15h"
-    assert decode_leaves(with_tsc_khz(KVM, largest=0x40000001)).tsc_source == "CPUID 15h"
+    for largest in (0x40000001, 0x16, 0x80000023):  # too small, or of another range
+        assert decode_leaves(with_tsc_khz(KVM, largest=largest)).tsc_source == "CPUID 15h"
     bare = {**with_tsc_khz(KVM), (1, 0): ALDER_LAKE[1, 0]}
     assert decode_leaves(bare).tsc_source == "CPUID 15h"
 
@@ -166,6 +169,12 @@ def test_a_text_without_flags_means_that_nothing_is_there(text: str) -> None:
     assert decode_cpuinfo(text) == Features(machine="x86_64", source="/proc/cpuinfo")
 
 
+@pytest.mark.parametrize("flag", ["constant_tsc", "nonstop_tsc"])
+def test_a_counter_that_stops_or_changes_its_pace_has_no_rate(flag: str) -> None:
+    found = decode_cpuinfo(f"flags : tsc {flag}\nbogomips : 5192.30\n")
+    assert (found.invariant_tsc, found.tsc_hz) == (False, 0)
+
+
 def test_a_flag_is_a_whole_word() -> None:
     assert not decode_cpuinfo("flags : xmwaitx waitpkg2 mwait\n").monitorx
     assert not decode_cpuinfo("flags : xmwaitx waitpkg2 mwait\n").waitpkg
@@ -180,6 +189,7 @@ def test_neoverse_n1_waits_bounded_by_the_event_stream_and_has_no_wfet() -> None
 
 
 def test_each_bit_of_the_auxiliary_vector_is_its_own() -> None:
+    assert (HWCAP_EVTSTRM, HWCAP2_WFXT) == (0x4, 0x8000_0000)  # <asm/hwcap.h>
     for hwcap, hwcap2, evtstrm, wfxt in (
         (HWCAP_EVTSTRM, 0, True, False),
         (~HWCAP_EVTSTRM, 0, False, False),
