@@ -100,6 +100,58 @@ def test_a_writer_that_is_killed_in_a_batch_has_sent_what_it_had_sent(
     spinbed.unlink(ring_name)
 
 
+WRITES = """
+messages = [number.to_bytes(8, "little") * 100 for number in range(20_000)]
+writer = Writer.create(name, slots=16)
+say("there")
+writer.write_many(messages)
+"""
+
+
+@pytest.mark.parametrize("count", [1, 17, 150, 1001])
+def test_a_writer_that_is_killed_at_any_moment_of_a_batch_leaves_whole_messages(
+    ring_name: str, on: Kernels, count: int
+) -> None:
+    child = process(ring_name, WRITES, on)
+    assert line_of(child) == "there"
+    with Reader.attach(ring_name, kernels=on.kind) as reader:
+        received: List[bytes] = []
+        while len(received) < count:
+            received += reader.read_many(7, SOON_S)
+        kill(child)
+        with pytest.raises(RingTimeout):
+            while True:
+                received += reader.read_many(7, 0)
+    assert received == [n.to_bytes(8, "little") * 100 for n in range(len(received))]
+    assert len(received) < 20_000
+    spinbed.unlink(ring_name)
+
+
+READS = """
+reader = Reader.attach(name)
+while True:
+    reader.read_many(5)
+"""
+
+
+@pytest.mark.parametrize("count", [3, 100, 700])
+def test_a_reader_that_is_killed_at_any_moment_of_a_batch_loses_none_that_it_did_not_release(
+    ring_name: str, on: Kernels, count: int
+) -> None:
+    needs_takeover(on)
+    with Writer.create(ring_name, slots=16, kernels=on.kind) as writer:
+        child = process(ring_name, READS, on)
+        for number in range(count):
+            writer.write(number.to_bytes(8, "little"), SOON_S)
+        kill(child)
+        with Reader.attach(ring_name, kernels=on.kind) as successor:
+            first = successor.position
+            writer.write(count.to_bytes(8, "little"), SOON_S if first else 0)
+            writer.end()
+            rest = [int.from_bytes(message, "little") for message in successor]
+    assert rest == list(range(first, count + 1))
+
+
 CLAIMS = """
 writer = Writer.create(name)
 writer.write(b"whole")

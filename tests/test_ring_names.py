@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import os
 import pickle
@@ -119,6 +120,19 @@ def test_a_ring_larger_than_the_memory_is_an_os_error_that_says_so(
     with pytest.raises(OSError, match="a ring of .* bytes; /dev/shm has .* free") as caught:
         Writer.create(ring_name, slots=1 << 20, slot_bytes=1 << 30, kernels=on.kind)
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG, errno.ENOMEM)
+    assert not is_there(ring_name)
+
+
+def test_who_stops_while_it_replaces_a_ring_holds_nobody_up_for_ever(
+    ring_name: str, on: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.live.named_region.CREATIONS_MAX", 3)
+    Writer.create(ring_name, kernels=on.kind).detach()
+    with open(f"/dev/shm/{ring_name}") as stopped:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        with pytest.raises(RingBusy, match=f"others are making /{ring_name}"):
+            Writer.create(ring_name, kernels=on.kind)
+    Writer.create(ring_name, kernels=on.kind).close()
     assert not is_there(ring_name)
 
 

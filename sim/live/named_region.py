@@ -22,6 +22,7 @@ NAME_BYTES_MAX = 250
 MODE = 0o600
 NAP_MIN_S, NAP_MAX_S = 0.0005, 0.02  # between two looks for a name that is not there yet
 CREATIONS_MAX = 100  # of others, between our look at a name and our link to it
+CREATION_NAP_S = 0.005  # while another one is at it
 POPULATE = getattr(mmap, "MAP_POPULATE", 0x8000)  # named from 3.10 on; the first lap is fast, too
 NOT_THERE = (posix_ipc.ExistentialError, FileNotFoundError)
 
@@ -110,10 +111,11 @@ class NamedRegion:
                     os.link(f"/proc/self/fd/{self._fd}", self.name[1:], dst_dir_fd=folder)
                     return
                 except FileExistsError:
-                    _clear(self.name, may_replace)
+                    if not _clear(self.name, may_replace):
+                        time.sleep(CREATION_NAP_S)
         finally:
             os.close(folder)
-        raise RingBusy(f"others made {self.name} {CREATIONS_MAX} times in the meantime")
+        raise RingBusy(f"others are making {self.name}")
 
     def has_name(self) -> bool:
         """Whether the name still is this region's: another one may have it by now."""
@@ -130,9 +132,14 @@ class NamedRegion:
         if self.has_name():
             unlink(self.name)
 
-    def lock(self) -> None:
+    def lock(self) -> bool:
+        """False: another process has it. It goes with `close`."""
         assert self._fd is not None
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def close(self) -> None:
         """Unmap, now or with the last view of the memory; the name stays. Idempotent."""
@@ -158,16 +165,18 @@ def unlink(name: str) -> bool:
     return True
 
 
-def _clear(name: str, may_replace: Stale) -> None:
+def _clear(name: str, may_replace: Stale) -> bool:
     """Under a lock of the old region, so that of two who replace it one unlinks it, and the other
-    then finds the new one."""
+    then finds the new one. False: another process has the lock."""
     old = NamedRegion.open(name)
     if old is None:
-        return
+        return True
     try:
-        old.lock()
+        if not old.lock():
+            return False
         if old.has_name():
             may_replace(old.view)
             old.unlink()
+        return True
     finally:
         old.close()
