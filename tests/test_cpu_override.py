@@ -33,6 +33,11 @@ def spinbed(*words: str, cwd: Path, cpu: str) -> subprocess.CompletedProcess[str
     )
 
 
+def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What it said, but for the warning of an installation that is pure."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("cy_kernels: ")]
+
+
 def write(folder: Path, name: str, text: str) -> None:
     (folder / f"{name}.toml").write_text(text.replace("NAME", name), encoding="utf-8")
 
@@ -44,7 +49,7 @@ def test_a_variable_that_names_no_feature_ends_the_command_with_64(
     write(tmp_path, "good", GOOD)
     done = spinbed(*words.split(), cwd=tmp_path, cpu="waitpgk")
     assert (done.returncode, done.stdout) == (64, "")
-    assert done.stderr == f"spinbed: {BAD}\n"
+    assert errors(done) == [f"spinbed: {BAD}"]
     assert [each.name for each in tmp_path.iterdir()] == ["good.toml"]
 
 
@@ -56,7 +61,7 @@ def test_every_process_whose_environment_makes_no_sense_is_named_and_nothing_run
     write(tmp_path, "c", WITH_ENV.replace("VALUE", "tsc_hz"))
     done = spinbed("run", ".", cwd=tmp_path, cpu="none")
     assert (done.returncode, done.stdout) == (64, "")
-    assert done.stderr.splitlines() == [
+    assert errors(done) == [
         f"b.toml: reader.env: {BAD}",
         "c.toml: reader.env: SPINBED_CPU='tsc_hz': 'tsc_hz' needs a number: 'tsc_hz=64'",
     ]
