@@ -39,6 +39,12 @@ def test_an_emulated_strategy_keeps_them_also_where_wakes_are_disturbed(
 
 
 @needs_trap
+@pytest.mark.parametrize("wait", SETTINGS)
+def test_an_emulated_strategy_keeps_them_on_cursor_ring_too(wait: str) -> None:
+    assert check_wait_strategy(wait, kind="cursor", is_emulated=True, hand_offs=25).rung == wait
+
+
+@needs_trap
 @pytest.mark.parametrize("wait", ["mwaitx", "umwait"])
 def test_without_a_timer_a_missed_wake_is_waited_for_for_ever(wait: str) -> None:
     with pytest.raises(BrokenPromise, match="it waits for ever"):
