@@ -227,14 +227,18 @@ cdef inline void sleep_armed(Wait* w, u64 ticks) noexcept nogil:
 
 cdef bint wait_armed(Wait* w) noexcept nogil:
     cdef i64 left_ns
+    cdef const u8* armed
     while True:
         look_at_clock(w)
         left_ns = time_left_ns(w)
         if left_ns <= 0:
             return is_met(w)
+        armed = w.watched
         arm(w)
         if mutant != NO_RECHECK and is_met(w):
             return True
+        if w.watched != armed:  # of a row of flags another is the first that is missing
+            continue
         sleep_armed(w, ticks_of(w, left_ns))
         if is_met(w):
             return True

@@ -369,6 +369,22 @@ def test_flags_in_many_lines_are_watched_where_one_is_missing(
     assert beside.result() is True
 
 
+def test_no_sleep_is_on_the_line_of_a_flag_that_was_set_while_it_was_armed(
+    waits: Any, lines: memoryview
+) -> None:
+    """Each arming is held until its flag is set: what is missing then lies in another line."""
+    trap.disturb(None, "raced_arm", cycles=TICKS_HELD)
+    lines[0:200] = b"\x01" * 200
+    lines[10] = lines[150] = 0
+    beside = Beside(lambda: waits.wait_until_all(lines, 0, 200, timeout_s=SOON_S, cpu=MONITORX))
+    for number, flag in enumerate((10, 150)):
+        until(lambda: trap.state()["disturbed"]["raced_arm"] > number)  # noqa: B023
+        until(lambda: trap.state()["held"])
+        lines[flag] = 1
+    assert beside.result() is True
+    assert trap.state()["waits"] == 0
+
+
 @pytest.mark.parametrize("rung", ["umwait", "tpause"])
 def test_the_product_runs_what_is_forced(lines: memoryview, rung: str) -> None:
     """Unmarked: where the CPU has the instruction, it is executed and nothing is emulated."""
