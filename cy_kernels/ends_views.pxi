@@ -11,9 +11,12 @@ cdef class _Message:
     cdef u8* start
     cdef u32 size
     cdef bint is_read_only
+    cdef bint is_over  # who kept this very object sees nothing any more
     cdef Py_ssize_t looks  # views that were not released, their slices counted as one with them
 
     def __getbuffer__(self, Py_buffer* view, int flags):
+        if self.is_over:
+            raise BufferError("the slot of this message was let go of")
         Py_DECREF(None)  # Cython's mark of a view not filled in yet, which FillInfo writes over
         PyBuffer_FillInfo(view, self, self.start, self.size, self.is_read_only, flags)
         self.looks += 1
@@ -39,6 +42,7 @@ cdef int revoke(_Message message, object view) except -1:
     view.release()  # BufferError where an array, or another buffer, was made of it
     if message.looks:
         raise BufferError("a slice of the view is still in use: its slot stays held")
+    message.is_over = True
     return 0
 
 
@@ -72,6 +76,7 @@ cdef class _HeldSlot:
             revoke(message, self.view)
         else:  # whose traceback may hold slices: what is seen through those is nobody's any more
             self.view.release()
+            message.is_over = True
         self.message = self.view = None
         let_go(self.reader, message, kind is None)
         return False

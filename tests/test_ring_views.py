@@ -120,6 +120,21 @@ def test_a_slice_that_is_kept_holds_its_slot_and_says_so(
     assert pair.reader.position == 1
 
 
+def test_what_the_view_was_made_of_shows_nothing_of_a_later_message(pair: Pair) -> None:
+    pair.writer.write(b"mine")
+    kept = pair.reader.view(SOON_S).obj
+    try:
+        pair.reader.release()
+    except BufferError:  # pure: it is memory itself, so the slot stays held as long
+        assert pair.reader.kernels == "pure" and pair.reader.position == 0
+        del kept
+        pair.reader.release()
+    else:
+        with pytest.raises(BufferError, match="let go of"):
+            memoryview(kept)
+    assert pair.reader.position == 1
+
+
 def test_a_view_is_over_with_its_slot(pair: Pair) -> None:
     written = pair.writer.claim(4)
     pair.writer.commit()
