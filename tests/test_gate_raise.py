@@ -145,6 +145,8 @@ def test_a_wait_can_be_raised_out_of_at_every_step(kind: str, wait: str) -> None
     steps = [name for _, name in gate.STEPS if name.startswith(("wait.clock.", f"wait.{wait}."))]
     if kind == "flag":
         steps.remove("wait.clock.store_heartbeat")
+    if wait in ("yielding", "park", "backoff"):  # which never hold their core for so long
+        steps.remove("wait.clock.offer")
     try:
         for step in steps:
             in_s = 0.01 if step == "wait.clock.timed_out" else 20.0
