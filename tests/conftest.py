@@ -52,6 +52,7 @@ NEED_KERNELS = [
     "test_references.py",
     "test_spinloop_mutants.py",
     "test_spinloop_replaces.py",
+    "test_spinloop_rungs.py",
     "test_stubs.py",
     "test_tape.py",
     "test_tapes_commands.py",

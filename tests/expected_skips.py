@@ -128,6 +128,7 @@ EXPECTED = [
     Expected("test_litmus_live.py::*", "this machine does not promise TSO", promises_no_tso),
     Expected("test_pure_kernels.py::*", "knows no membarrier here", is_another_machine),
     Expected("test_spinloop_mutants.py*", "only x86-64 has the instructions *", is_no_x86),
+    Expected("test_spinloop_rungs.py*", "only x86-64 has the instructions *", is_no_x86),
     Expected("test_fault_wakes*", "only x86-64 has the instructions *", is_no_x86),
     Expected("test_trap*", "only x86-64 has the instructions *", is_no_x86),
     Expected("test_*::*", "the tests run without the source tree", has_no_source_tree),

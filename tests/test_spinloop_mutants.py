@@ -3,107 +3,41 @@
 The instructions are emulated (cy_kernels.trap), so that a host without them runs the machine code.
 """
 
+# ruff: noqa: F811 - a fixture is a name of the module and of the argument
 from __future__ import annotations
 
-import ctypes
 import itertools
-import mmap
-import os
 import signal
 import sys
 import threading
-import time
 from types import ModuleType
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import pytest
-from spinning_build import spinning
+from spinning_waits import (
+    MONITORX,
+    SHORT_S,
+    SOON_S,
+    TICKS_HELD,
+    TRIES,
+    WAITPKG,
+    Beside,
+    armings,
+    comes_to,
+    lines,  # noqa: F401 - fixtures
+    module,  # noqa: F401
+    seen,
+    store,
+    ticks,
+    until,
+    waits,  # noqa: F401
+)
 
-from cy_kernels import cpu, trap
+from cy_kernels import trap
 
 WHY_NOT = trap.refusal()
 if WHY_NOT is not None:
     pytest.skip(WHY_NOT, allow_module_level=True)
-
-SOON_S = 20.0
-SHORT_S = 0.002
-TICKS_HELD = 1 << 40  # far longer than any test
-MONITORX, WAITPKG = "none,monitorx", "none,waitpkg"
-HARDWARE = {"mwaitx": MONITORX, "umwait": WAITPKG, "tpause": WAITPKG}
-TRIES = 50  # of what a preemption can blur, but not each time
-
-
-@pytest.fixture(scope="module")
-def module(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    return spinning(tmp_path_factory)
-
-
-@pytest.fixture
-def waits(module: ModuleType) -> Iterator[Any]:
-    """The module without a bug, its instructions emulated."""
-    module.become("none")
-    trap.install(limit_cycles=0)
-    yield module
-    trap.calm(None)
-    trap.uninstall()
-    module.become("none")
-
-
-@pytest.fixture
-def lines() -> memoryview:
-    return memoryview(mmap.mmap(-1, 4096))
-
-
-def seen(instruction: str) -> Any:
-    return trap.state()["instructions"][instruction]
-
-
-def armings() -> int:
-    return int(trap.state()["armings"])
-
-
-def ticks(seconds: float) -> int:
-    return int(cpu.features("").tsc_hz * seconds) + 1
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not is_so():
-        assert time.monotonic() < deadline, trap.state()
-        os.sched_yield()  # which lets go of the interpreter's lock, too
-
-
-def comes_to(is_so: Callable[[], object], wait: Callable[[], object]) -> bool:
-    """Within some waits: one whose thread is held up for as long as it lasts does nothing."""
-    for _ in range(TRIES):
-        wait()
-        if is_so():
-            return True
-    return False
-
-
-def store(lines: memoryview, value: int) -> None:
-    lines[0] = value
-
-
-class Beside:
-    """A wait in a thread of its own."""
-
-    def __init__(self, wait: Callable[[], object]) -> None:
-        self.answer: object = None
-        self.thread = threading.Thread(target=self._run, args=(wait,))
-        self.thread.start()
-
-    def _run(self, wait: Callable[[], object]) -> None:
-        self.answer = wait()
-
-    def is_over(self) -> bool:
-        return not self.thread.is_alive()
-
-    def result(self) -> object:
-        self.thread.join(SOON_S)
-        assert not self.thread.is_alive(), trap.state()
-        return self.answer
 
 
 def no_timer(waits: Any, lines: memoryview) -> bool:
@@ -288,115 +222,3 @@ def test_the_product_has_none() -> None:
     from cy_kernels import spinloop
 
     assert spinloop.MUTANTS == ()
-
-
-WAITS: dict[str, Callable[..., object]] = {
-    "spinloop": lambda waits, lines, **more: waits.spinloop(
-        lines[:8], lambda: lines[5], SOON_S, **more
-    ),
-    "wait_until": lambda waits, lines, **more: waits.wait_until(
-        lines, 0, "differs", 0, timeout_s=SOON_S, **more
-    ),
-    "wait_until_all": lambda waits, lines, **more: waits.wait_until_all(
-        lines, 5, 1, timeout_s=SOON_S, **more
-    ),
-}
-WAKES = {"mwaitx": "monitorx", "umwait": "umonitor"}
-
-
-@pytest.mark.parametrize("wait", WAITS)
-@pytest.mark.parametrize("rung", WAKES)
-def test_a_store_ends_a_wait_on_the_line_that_was_armed(
-    waits: Any, lines: memoryview, wait: str, rung: str
-) -> None:
-    host = HARDWARE[rung]
-    beside = Beside(lambda: WAITS[wait](waits, lines, cpu=host, strategy=rung))
-    until(lambda: trap.state()["waits"] > 1)
-    lines[5] = 1
-    assert beside.result() is True
-    start = ctypes.addressof(ctypes.c_char.from_buffer(lines))
-    assert start <= seen(WAKES[rung])["address"] < start + 64
-    assert seen(rung)["reserved"] == 0
-    assert seen(rung)["longest_cycles"] <= ticks(20e-6)
-
-
-@pytest.mark.parametrize("wait", WAITS)
-@pytest.mark.parametrize("rung", HARDWARE)
-@pytest.mark.parametrize("how", ["missed", "early", "raced_arm", "raced_wait", "raced_lost"])
-def test_no_disturbance_of_its_wakes_loses_a_store(
-    waits: Any, lines: memoryview, wait: str, rung: str, how: str
-) -> None:
-    """Also a line that wakes nobody at all: the timer ends each sleep, and memory is looked at."""
-    trap.disturb(None, how, cycles=1000)
-    beside = Beside(lambda: WAITS[wait](waits, lines, cpu=HARDWARE[rung], strategy=rung))
-    until(lambda: seen(rung)["emulated"] > 3)
-    lines[5] = 1
-    assert beside.result() is True
-
-
-@pytest.mark.parametrize("rung", HARDWARE)
-def test_the_limit_of_the_operating_system_is_no_end_of_the_wait(
-    waits: Any, lines: memoryview, rung: str
-) -> None:
-    trap.limit(None, 100)
-    began_ns = time.monotonic_ns()
-    assert not waits.wait_until(
-        lines, 0, "differs", 0, timeout_s=SHORT_S, cpu=HARDWARE[rung], strategy=rung
-    )
-    assert time.monotonic_ns() - began_ns >= SHORT_S * 1e9
-
-
-@pytest.mark.parametrize("rate", ["tsc_hz=0", "tsc_hz=1", "tsc_hz=100000000000"])
-def test_a_counter_of_an_odd_rate_makes_no_wait_without_end(
-    waits: Any, lines: memoryview, rate: str
-) -> None:
-    for rung, host in HARDWARE.items():
-        host = f"{host},{rate}"
-        assert not waits.spinloop(lines[:8], [].__len__, SHORT_S, strategy=rung, cpu=host)
-    assert seen("mwaitx")["unbounded"] == 0
-
-
-def test_flags_in_many_lines_are_watched_where_one_is_missing(
-    waits: Any, lines: memoryview
-) -> None:
-    lines[0:200] = b"\x01" * 200
-    lines[150] = 0
-    beside = Beside(lambda: waits.wait_until_all(lines, 0, 200, timeout_s=SOON_S, cpu=MONITORX))
-    until(lambda: trap.state()["waits"])
-    start = ctypes.addressof(ctypes.c_char.from_buffer(lines))
-    assert seen("monitorx")["address"] == start + 150
-    lines[150] = 1
-    assert beside.result() is True
-
-
-def test_no_sleep_is_on_the_line_of_a_flag_that_was_set_while_it_was_armed(
-    waits: Any, lines: memoryview
-) -> None:
-    """Each arming is held until its flag is set: what is missing then lies in another line."""
-    trap.disturb(None, "raced_arm", cycles=TICKS_HELD)
-    lines[0:200] = b"\x01" * 200
-    lines[10] = lines[150] = 0
-    beside = Beside(lambda: waits.wait_until_all(lines, 0, 200, timeout_s=SOON_S, cpu=MONITORX))
-    for number, flag in enumerate((10, 150)):
-        until(lambda: trap.state()["disturbed"]["raced_arm"] > number)  # noqa: B023
-        until(lambda: trap.state()["held"])
-        lines[flag] = 1
-    assert beside.result() is True
-    assert trap.state()["waits"] == 0
-
-
-@pytest.mark.parametrize("rung", ["umwait", "tpause"])
-def test_the_product_runs_what_is_forced(lines: memoryview, rung: str) -> None:
-    """Unmarked: where the CPU has the instruction, it is executed and nothing is emulated."""
-    from cy_kernels import spinloop
-
-    forced = {"strategy": rung, "cpu": WAITPKG}
-    assert spinloop.rung(**forced) == rung
-    trap.install(limit_cycles=0)
-    try:
-        assert comes_to(
-            lambda: cpu.features("").waitpkg or seen(rung)["emulated"],
-            lambda: spinloop.spinloop(lines[:8], [].__len__, SHORT_S, **forced),
-        )
-    finally:
-        trap.uninstall()
