@@ -163,7 +163,7 @@ class Fuzz:
         if ends and self.rolls.random() < 0.5:
             return self.rolls.choice((None, 1e300, 10**300))
         return self.rolls.choice(
-            (*HOSTILE[1:6], float("nan"), float("-inf"), -1, 10**400, Odd(None))
+            ("0", b"0", [], object(), float("nan"), float("-inf"), -1, 10**400, Odd(None))
         )
 
     def buffer(self) -> Tuple[bytearray, Any]:
