@@ -121,7 +121,7 @@ cdef extern from *:
     #define op_umwait(ops, site, now, until) (SB_AT(ops, site), sb_umwait_until((now), (until)))
     #define op_tpause(ops, site, now, until) \\
         (SB_AT(ops, site), sb_tpause(sb_tsc_at((now), (until))))
-    #define op_wfe(ops, site, now, until) (SB_AT(ops, site), sb_wfe_until())
+    #define op_wfe(ops, site, now, until) (SB_AT(ops, site), (void)(until), sb_wfe_until())
     #define op_wfet(ops, site, now, until) (SB_AT(ops, site), sb_wfet_until((now), (until)))
 
     /* A place without an op of its own, and the mark that one more poll of a wait follows. */
