@@ -125,8 +125,7 @@ def check_hand_offs(bench: Bench, findings: Findings, hand_offs: int) -> None:
     reader = bench.reader()
     for site in ARMING.get("park" if bench.rung in PARKS else bench.rung, ()):
         for _ in range(hand_offs):
-            reader.tell("receive", WATCHDOG_NS)
-            reader.hold_at(site)
+            reader.hold_at(site, "receive", WATCHDOG_NS)
             bench.writer.send(PAYLOAD)
             gate.grant(reader.gate)
             bench.promise(reader.answer() == "message", f"a change at {site} is lost")
@@ -139,8 +138,7 @@ def check_hand_offs(bench: Bench, findings: Findings, hand_offs: int) -> None:
 
 def check_signal(bench: Bench) -> None:
     reader = bench.reader()
-    reader.tell("receive", WATCHDOG_NS)
-    reader.hold_at(LOOK)
+    reader.hold_at(LOOK, "receive", WATCHDOG_NS)
     reader.process.send_signal(signal.SIGINT)
     gate.grant(reader.gate)
     bench.promise(reader.answer() == "interrupted", "a signal does not reach Python")
@@ -152,8 +150,7 @@ def check_death(bench: Bench) -> None:
     """A writer dies between its commit and its wake-up; the reader has it by its deadline."""
     with Bench(bench.subject) as other:
         reader, writer = other.reader(), other.peer("writer")
-        reader.tell("receive", 500 * MS)
-        reader.hold_at(LOOK)
+        reader.hold_at(LOOK, "receive", 500 * MS)
         gate.grant(reader.gate)
         site = "flag.send.load_parked" if bench.kind == "flag" else "cursor.send.load_parked"
         gate.arm(writer.gate, site, "kill")
@@ -241,10 +238,12 @@ class Peer:
         self.tell(*command)
         return self.answer()
 
-    def hold_at(self, site: str) -> None:
-        """It has come to the site in the middle of a wait, and stays until a token is granted."""
+    def hold_at(self, site: str, *command: Any) -> None:
+        """It has come to the site in the wait that the command is, and stays until a token is
+        granted. The gate first: who has passed the site and sleeps does not come there again."""
         arrivals = gate.state(self.gate)["arrivals"] + 1
         gate.arm(self.gate, site, "token")
+        self.tell(*command)
         has_come = gate.await_arrivals(self.gate, arrivals, self._bench.subject.deadline_ns())
         self._bench.promise(has_come, f"it never comes to {site}")
 
