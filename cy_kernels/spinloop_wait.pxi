@@ -91,7 +91,8 @@ cdef enum:
     TPAUSE_NS = 1000
     BLIND_PAUSES = 16  # between two calls of a callback whose buffer is too long to be watched
     ADAPTIVE_SPIN_NS = 10000000  # in traffic gaps are shorter
-    ADAPTIVE_SHORT_SPIN_NS = 500000  # after one in vain, or in a crowd, where sleepers come first
+    ADAPTIVE_CROWDED_SPIN_NS = 2000000  # then a sleeper comes before who goes on giving up the core
+    ADAPTIVE_IDLE_SPIN_NS = 500000  # after a wait in vain
     ADAPTIVE_NAP_SHARE = 64
     ADAPTIVE_NAP_MAX_NS = 1000000  # so that Ctrl-C is heeded in time
     SEEN_BYTES = 256  # four lines: more than any queue has for one message
@@ -249,7 +250,9 @@ cdef inline i64 slice_ns() noexcept nogil:
 
 
 cdef inline i64 grace_ns() noexcept nogil:
-    return ADAPTIVE_SHORT_SPIN_NS if was_vain() or is_crowded() else ADAPTIVE_SPIN_NS
+    if was_vain():
+        return ADAPTIVE_IDLE_SPIN_NS
+    return ADAPTIVE_CROWDED_SPIN_NS if is_crowded() else ADAPTIVE_SPIN_NS
 
 
 # What the wait has shown, once it is over.
