@@ -58,10 +58,19 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv/aarch64")
     parser.add_argument("words", nargs="*", help="after --, for pytest, instead of our choice")
+    parser.add_argument("--rungs", action="store_true", help="only every rung, on both rings")
+    parser.add_argument("--lack", action="store_true", help="print what is missing, and stop")
     arguments = parser.parse_args(argv)
-    for program in (COMPILER, EMULATOR, "apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            sys.exit(f"needs {program} (Debian: gcc-aarch64-linux-gnu, qemu-user)")
+    missing = [
+        program
+        for program in (COMPILER, EMULATOR, "apt-get", "dpkg-deb")
+        if shutil.which(program) is None
+    ]
+    if arguments.lack:
+        print(", ".join(missing))
+        return 0
+    if missing:
+        sys.exit(f"needs {missing[0]} (Debian: gcc-aarch64-linux-gnu, qemu-user)")
     folder = arguments.folder.resolve()
     fetch(folder)
     build(folder)
@@ -69,6 +78,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return emulate(folder, ["-m", "pytest", *arguments.words], {})
     print("every rung, on both rings", flush=True)
     status = emulate(folder, [str(folder / "tree/tests/aarch64_rungs.py")], {})
+    if arguments.rungs:
+        return status
     print("the kernels as the emulated machine offers to run them", flush=True)
     status = tests(folder, TESTS) or status
     print("the same with the event stream forced, so that WFE is executed", flush=True)
