@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Callable, List
 
 import pytest
@@ -27,9 +28,10 @@ def test_references_are_flat(call: Call) -> None:
 KEPT: List[object] = []
 LOSSES: List[Callable[[object], object]] = [
     lambda argument: KEPT.append(argument),
-    lambda argument: KEPT.append(None),
     lambda argument: KEPT.append([]),
 ]
+if sys.version_info < (3, 12):  # from then on nobody counts the references to None
+    LOSSES.append(lambda argument: KEPT.append(None))
 
 
 @pytest.mark.parametrize("loss", LOSSES)

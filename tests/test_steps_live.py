@@ -161,7 +161,7 @@ def test_who_stops_while_it_attaches_becomes_ready_after_the_heal(supervisor, fa
     trigger = at("reader[1]", "cursor.takeover.claim_reader", 0, steps.ATTACH)
     made = plan(messages=20, injections=[injection(fault, trigger, heal_after_ns=20 * MS)])
     history, _ = run_plan(made, supervisor)
-    assert fired(history)[0]
+    assert fired(history)[0], fired(history)
     assert positions(history, "reader[1]") == list(range(20))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import List, Optional, Sequence
 
 from cy_kernels.choice import kernels
@@ -30,7 +31,8 @@ def check_environments(plans: Sequence[Plan]) -> None:
 
     Raises ScenarioError with every problem found.
     """
-    features_here()
+    if VARIABLE in os.environ:
+        features_here()
     problems: List[Problem] = []
     for plan in plans:
         for process in plan.processes:

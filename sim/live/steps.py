@@ -111,6 +111,8 @@ class StepTriggers:
                 continue
             if self._actions[life.name] == KILL and not life.is_dead:
                 continue  # it is about to
+            if life.pid is None:
+                continue  # it was faster than the news of its start: no signal would reach it yet
             del self._open[life.name]
             self._there[life.name] = life
             found.append(trigger)
