@@ -196,12 +196,17 @@ def test_a_closed_end_refuses_every_operation(pair: Pair) -> None:
         lambda: writer.commit(),
         lambda: writer.abort(),
         writer.end,
+        writer.drain,
+        writer.describe,
+        writer.unlink,
         writer.shutdown,
         reader.read,
         lambda: reader.read_many(1),
         reader.view,
         reader.release,
         lambda: reader.viewing().__enter__(),
+        reader.describe,
+        reader.unlink,
         reader.shutdown,
     ]
     for operation in operations:

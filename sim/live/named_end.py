@@ -80,6 +80,7 @@ class NamedEnd:
 
     def describe(self) -> Mapping[str, Any]:
         """The ring as it lies in memory: geometry, owners, positions, who is parked."""
+        self._must_be_open()
         described: Mapping[str, Any] = self._ring.cursor_describe(self._region.view)
         return described
 
@@ -89,7 +90,12 @@ class NamedEnd:
 
     def unlink(self) -> None:
         """Remove the ring's name now: nobody can attach any more, who has attached goes on."""
+        self._must_be_open()
         self._region.unlink()
+
+    def _must_be_open(self) -> None:
+        if not self.is_open:
+            raise ValueError("operation on a closed end")
 
     def _close(self) -> None:
         if os.getpid() == self._pid:
