@@ -110,6 +110,9 @@ def test_pure_kernels_and_hosts_without_an_emulator_are_refused(
 def test_what_is_asked_for_must_make_sense() -> None:
     with pytest.raises(ValueError, match="`one_in` must be 1 at least"):
         DisturbWakes("writer", one_in=0)
+    with pytest.raises(ValueError, match="`one_in` must be 4294967295 at most"):
+        DisturbWakes("writer", one_in=2**32)
+    assert DisturbWakes("writer", one_in=2**32 - 1).one_in == 2**32 - 1
     with pytest.raises(ValueError, match="`one_in` is not for os_limit"):
         DisturbWakes("writer", how="os_limit", one_in=2)
 
@@ -123,7 +126,7 @@ REFUSED = [
         "fault[1].target",
         "waits by mwaitx: disturb_wakes needs one of umwait",
     ),
-    (GOOD.replace(*UMWAIT) + FAULT + 'how = "misssed"\n', "fault[1].how", "missed"),
+    (GOOD.replace(*UMWAIT) + FAULT + 'how = "misssed"\n', "fault[1].how", "did you mean 'missed'?"),
     (GOOD.replace(*UMWAIT) + FAULT + "one_in = 0\n", "fault[1]", "`one_in` must be 1 at least"),
 ]
 

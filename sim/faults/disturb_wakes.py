@@ -9,6 +9,7 @@ from sim.abc import Capability, Evidence, World
 from sim.history.history import Allowance
 
 WITHIN_NS = 10_000_000_000  # for it to come to wait, on a loaded machine
+ONE_IN_MAX = 2**32 - 1  # the emulator counts waits in 32 bits
 QUIET_NS = 20_000_000  # a wait that began before the heal may be counted a moment later
 
 How = Literal["missed", "early", "raced_arm", "raced_wait", "raced_lost", "os_limit"]
@@ -37,6 +38,8 @@ class DisturbWakes:
     def __post_init__(self) -> None:
         if self.one_in < 1:
             raise ValueError("`one_in` must be 1 at least: one of so many waits")
+        if self.one_in > ONE_IN_MAX:
+            raise ValueError(f"`one_in` must be {ONE_IN_MAX} at most")
         if self.how == "os_limit" and self.one_in > 1:
             raise ValueError("`one_in` is not for os_limit, which holds for every wait")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import (
     Any,
     Iterable,
@@ -145,6 +146,9 @@ def _said(error: Mapping[str, Any], fields: Set[str]) -> Tuple[str, Optional[str
         near = nearest(name, fields)
         listed = "" if near else f"; known: {', '.join(sorted(fields))}"
         return f"unknown key {show(name)}{listed}", near
+    known = re.findall(r"'([^']*)'", context["expected"]) if kind == "literal_error" else []
+    if known:
+        return f"{show(value)} is not one of {', '.join(known)}", nearest(value, known)
     if kind in EXPECTED:
         return f"expected {EXPECTED[kind]}, got {show(value)} ({kind_of(value)})", None
     return _out_of_limits(kind, value, context) or f"{show(value)}: {error['msg']}", None
