@@ -25,6 +25,17 @@ def test_what_is_written_in_place_is_read_in_place(pair: Pair) -> None:
     assert (pair.writer.position, pair.reader.position) == (1, 1)
 
 
+def test_no_successor_gets_a_slot_that_somebody_can_still_write_to(pair: Pair) -> None:
+    kept = pair.writer.claim(8)[:]
+    with pytest.raises(BufferError, match="still in use"):
+        pair.writer.detach()
+    assert pair.writer.is_open and pair.reader.describe()["writer"]["owner"] == "process"
+    kept.release()
+    pair.writer.unlink()
+    pair.writer.detach()
+    assert not pair.writer.is_open
+
+
 @pytest.mark.parametrize("size", [0, 3, 8])
 def test_less_than_what_was_claimed_can_be_sent(pair: Pair, size: int) -> None:
     pair.writer.claim(8)[:] = b"01234567"

@@ -182,8 +182,13 @@ class Writer(NamedEnd):
             time.sleep(DRAIN_NAP_S)
 
     def detach(self) -> None:
-        """Give up the writer's place to a successor, who attaches: the ring goes on."""
-        self._drop_claim()
+        """Give up the writer's place to a successor, who attaches: the ring goes on.
+
+        A claim is dropped. Raises BufferError, and nothing changes, where somebody could still
+        write through it: the successor's first message goes into that slot.
+        """
+        if not self._drop_claim():
+            raise BufferError("a slice of the claimed slot is still in use: the place stays ours")
         self._close()
 
     def close(self) -> None:
