@@ -1,8 +1,8 @@
 # mwaitx: arm a line with MONITORX and sleep in MWAITX until it is stored to (AMD, since Excavator
-# and Zen). The latency of a cache miss plus some 100 ns, at a fraction of the power of spinning,
-# and a sibling hyper-thread has the core to itself. To the scheduler it is a core in use: for
-# waiters that have one each and wait for less than milliseconds. Where a hypervisor intercepts
-# MONITORX each round costs microseconds, and the host hides the feature.
+# and Zen). Meant to be nearly as prompt as spinning for less power, with the core left to a sibling
+# hyper-thread; no host of ours has it, so neither was measured. To the scheduler it is a core in
+# use: for waiters that have one each and wait for less than milliseconds. Where a hypervisor
+# intercepts MONITORX each round costs microseconds, and the host hides the feature.
 
 cdef inline int wait_mwaitx(Ops* ops, Waiter* w) noexcept nogil:
     cdef i64 until_ns

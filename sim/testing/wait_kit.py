@@ -79,9 +79,9 @@ def check_wait_strategy(
 
     `kind`: the ring, "flag" or "cursor". `is_emulated`: on the second build of the rings, whose
     waiting instructions trap on every x86-64 host, forced by SPINBED_CPU, with what was executed
-    asked for afterwards. `mutant`: one of that build's. `disturbance`: of the
-    emulated waits, one of cy_kernels.trap; what it loses may then be made good by timers; of the
-    operating system there is no limit then. Who has not woken after `watchdog_ns` waits for ever.
+    asked for afterwards. `mutant`: one of that build's. `disturbance`: of the emulated waits, one
+    of cy_kernels.trap; what it loses may then be made good by timers, and the operating system has
+    no limit. Who has not woken after `watchdog_ns` waits for ever.
     Raises ValueError for an unknown strategy, and NotImplementedError where nothing can be
     emulated.
     """
