@@ -75,11 +75,18 @@ NEED_KERNELS = [
 ]
 IS_PURE = cy_kernels.status().kind == "pure"
 
+WORKERS_PER_CORE = 1.5  # much of a test is waiting: for a stall to end, for a deadline to pass
+
 # A shell that puts the tests in the background has them ignore SIGINT, and every process that they
 # start inherits that: none could be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 collect_ignore = NEED_KERNELS if IS_PURE else []
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` is."""
+    return int((os.cpu_count() or 1) * WORKERS_PER_CORE) or 1
 
 
 @pytest.fixture(params=ALL_KERNELS)

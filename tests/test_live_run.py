@@ -19,6 +19,7 @@ from sim.errors import WorldError
 from sim.history.history import in_order
 from sim.history.op import EXIT, HANG, INFO, INVOKE, LEAK, LOG, OK, READY, SPAWN
 from sim.live.execution import run_plan
+from sim.live.process import LiveProcess
 from sim.live.region import names_with
 from sim.live.supervisor import Supervisor
 from sim.live.template import START_METHODS
@@ -60,6 +61,22 @@ def test_a_process_says_what_it_is(supervisor):
         assert op.detail["kernels"] == kernels().kind
         assert op.detail["wait"] == "backoff"
         assert op.detail["pid"] != os.getpid()
+
+
+def test_ctrl_c_in_the_middle_of_what_was_heard_is_not_waited_out(monkeypatch):
+    """The news of a start was taken from its socket, and got no further."""
+
+    def interrupted(self: LiveProcess, pid: int, death: int) -> None:
+        monkeypatch.undo()
+        os.close(death)
+        raise KeyboardInterrupt
+
+    with Supervisor() as broken:
+        monkeypatch.setattr(LiveProcess, "on_spawned", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(plan(messages=20), broken)
+        assert broken.failure is not None and "it was interrupted" in str(broken.failure)
+    assert names_with(broken.prefix) == []
 
 
 @pytest.mark.parametrize("start", START_METHODS)

@@ -10,7 +10,7 @@ from kernel_calls import Call, calls, entries
 from references import drift_of
 
 CALLS = calls()
-COUNT, SECONDS = 500, 0.05
+COUNT, SECONDS = 300, 0.02
 
 
 def test_every_public_entry_of_every_kernel_is_called() -> None:

@@ -50,7 +50,7 @@ def test_a_failure_becomes_small_and_stays_what_it_was(case):
     plan, model = case.plan, FOUND_ON.get(case.bug, "tso")
     played = next(
         found
-        for scheduler in ("random", "pct:3", "pos")
+        for scheduler in ("pos", "random", "pct:3")
         for found in [SHRINKING.failing(plan, model, scheduler, SHRINKING.time.monotonic() + 10)]
         if found is not None
     )

@@ -53,7 +53,7 @@ def test_without_a_timer_a_missed_wake_is_waited_for_for_ever(wait: str) -> None
             is_emulated=True,
             mutant="no-monitor-timer",
             disturbance="missed",
-            watchdog_ns=5 * SECONDS,
+            watchdog_ns=2 * SECONDS,
         )
 
 
@@ -67,7 +67,7 @@ def test_without_a_recheck_changes_are_noticed_by_timer_alone(wait: str) -> None
 @needs_trap
 def test_a_parking_that_does_not_look_again_loses_a_wake() -> None:
     with pytest.raises(BrokenPromise, match="park on flag_ring: it waits for ever"):
-        check_wait_strategy("park", is_emulated=True, mutant="no-recheck", watchdog_ns=5 * SECONDS)
+        check_wait_strategy("park", is_emulated=True, mutant="no-recheck", watchdog_ns=2 * SECONDS)
 
 
 def test_an_unknown_strategy_is_named_with_the_known_ones() -> None:

@@ -52,11 +52,11 @@ cdef int receive_message(
             flag_read_after_release(ops, flag, message, size)
         else:
             flag_read(ops, flag, message, size)
-    judge_message(ops, message, size, position)
-    if raises:
+    if raises:  # it has got nothing, to the checkers too
         record(ops, FAIL_TYPE, RECEIVE_FUNCTION, RAISED_OUTCOME, position, size,
                checksum_bytes(message, size))
     else:
+        judge_message(ops, message, size, position)
         # Before the slot is released: a death in between repeats the message.
         record(ops, OK_TYPE, RECEIVE_FUNCTION, NO_OUTCOME, position, size,
                checksum_bytes(message, size))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from contextlib import contextmanager, suppress
+from typing import Iterator, Tuple
 
+from sim.errors import WorldError
 from sim.history.history import History
 from sim.live.supervisor import Supervisor
-from sim.live.world import open_world
+from sim.live.world import LiveWorld
 from sim.nemesis import provoke
 from sim.scenario.plan import Plan
 
@@ -19,3 +21,17 @@ def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
     with open_world(plan, supervisor) as world:
         provoke(world, plan.injections)
         return world.finish(), world.now_ns() - world.began_ns
+
+
+@contextmanager
+def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[LiveWorld]:
+    """Everybody is attached and waits for the start; at the end nothing is left."""
+    world = LiveWorld(plan, supervisor)
+    try:
+        world.open()
+        yield world
+    except BaseException:
+        with suppress(WorldError):  # what ended the run is not replaced by what its end has met
+            world.close()
+        raise
+    world.close()

@@ -152,7 +152,11 @@ class Supervisor:
             raise self.failure
         timeout_s = max(0, until_ns - time.monotonic_ns()) / 1e9
         for event, _ in self._selector.select(timeout_s):
-            event.data()
+            try:
+                event.data()
+            except KeyboardInterrupt:  # what it had taken from its socket may be lost
+                self._fail("run", detail="it was interrupted")
+                raise
 
     def _start(self) -> None:
         self._abort_read, self._abort_write = os.pipe()

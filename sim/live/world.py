@@ -6,8 +6,8 @@ import dataclasses
 import signal
 import time
 from collections import deque
-from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, ClassVar, Deque, Dict, Iterator, List, Mapping, Optional, Sequence
+from contextlib import ExitStack
+from typing import Any, Callable, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
 from sim.abc import Capability
 from sim.errors import WorldError
@@ -387,14 +387,3 @@ class LiveWorld:
 
     def _current(self) -> Sequence[LiveProcess]:
         return [lives[-1] for lives in self._lives.values() if lives]
-
-
-@contextmanager
-def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[LiveWorld]:
-    """Everybody is attached and waits for the start; at the end nothing is left."""
-    world = LiveWorld(plan, supervisor)
-    try:
-        world.open()
-        yield world
-    finally:
-        world.close()
