@@ -8,6 +8,9 @@
     with spinbed.Writer.create("orders", slots=64, slot_bytes=4096) as writer:
         writer.write(b"payload", timeout_s=1.0)
 
+A program under test says `spinbed.probe("ready")` where something may be waited for or injected:
+a no-op outside of the bed.
+
 Everything else is the command's: see `spinbed --help`. With `pytest -p spinbed` scenario files are
 test items (docs/pytest.md). A name is imported when it is first used: who wants the ring alone
 (docs/ring-api.md) does not load the test bed.
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     )
     from sim.cli import main
     from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
+    from sim.inside.probing import probe
     from sim.live.named_region import unlink
     from sim.live.ring_reader import Reader
     from sim.live.ring_writer import Writer
@@ -60,6 +64,7 @@ __all__ = [
     "Writer",
     "__version__",
     "main",
+    "probe",
     "run",
     "unlink",
 ]
@@ -71,6 +76,7 @@ _HOMES = {
     "RunResult": "sim.verdict",
     "Writer": "sim.live.ring_writer",
     "main": "sim.cli",
+    "probe": "sim.inside.probing",
     "unlink": "sim.live.named_region",
 }
 
