@@ -54,6 +54,7 @@ NEED_KERNELS = [
     "test_spinloop_replaces.py",
     "test_spinloop_rungs.py",
     "test_stubs.py",
+    "test_subject_kernel_loader.py",
     "test_tape.py",
     "test_tapes_commands.py",
     "test_trap.py",

@@ -137,6 +137,7 @@ EXPECTED = [
     Expected("test_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
     Expected("test_aarch64.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_subject_*.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_aarch64.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
     # What the user may not do.
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
