@@ -1,0 +1,5 @@
+"""What the users of xfer rarely import."""
+
+
+class Telemetry:
+    pass
