@@ -22,7 +22,7 @@ import time
 
 TYPE_CHECKING = False  # typing takes 3 ms to import, in somebody else's program
 if TYPE_CHECKING:
-    from typing import Any, Dict, Mapping, Optional
+    from typing import Any, Mapping, Optional
 
 ADDRESS = "SPINBED_PROBE_AT"
 DESCRIPTOR = "SPINBED_PROBE_FD"
@@ -44,26 +44,41 @@ def say(message: Mapping[str, Any]) -> None:
         _send(message)
 
 
-def ask(message: Mapping[str, Any]) -> None:
-    """Returns when the listener has answered, or is gone; at once where nobody listens."""
-    if is_open() and _send({**message, "ask": True}):
-        assert _socket is not None
-        try:
-            _socket.recv(MESSAGE_BYTES_MAX)
-        except OSError:
-            pass  # it is gone, and so will we be
+def ask(message: Mapping[str, Any], seconds_max: Optional[float] = None) -> bool:
+    """True once the listener has answered; False where nobody listens, when the listener is gone,
+    or when `seconds_max` have passed. Threads may ask at the same time.
+    """
+    if not is_open():
+        return False
+    try:
+        with _connected() as own:  # of its own: nobody else can take the answer away
+            own.settimeout(seconds_max)
+            own.send(_encoded({**message, "ask": True}))
+            own.recv(MESSAGE_BYTES_MAX)
+    except OSError:
+        return False
+    return True
 
 
 def _send(message: Mapping[str, Any]) -> bool:
     global _socket, _owner
-    said: Dict[str, Any] = {**message, "pid": os.getpid(), "time_ns": time.monotonic_ns()}
     try:
         if _socket is None or _owner != os.getpid():
-            _socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            _socket.bind("")  # an abstract address of the kernel's choice, for the answers
-            _socket.connect("\0" + os.environ[ADDRESS])
+            _socket = _connected()
             _owner = os.getpid()
-        _socket.send(json.dumps(said, default=repr).encode())
+        _socket.send(_encoded(message))
     except OSError:  # nobody listens any more: a program goes on without
         return False
     return True
+
+
+def _connected() -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    made.bind("")  # an abstract address of the kernel's choice, for the answers
+    made.connect("\0" + os.environ[ADDRESS])
+    return made
+
+
+def _encoded(message: Mapping[str, Any]) -> bytes:
+    said = {**message, "pid": os.getpid(), "time_ns": time.monotonic_ns()}
+    return json.dumps(said, default=repr).encode()
