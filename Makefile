@@ -9,13 +9,14 @@ SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spin
 	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unprivileged test-aarch64 lint types soak litmus bench clean prerequisites
+.PHONY: help run test test-unprivileged test-aarch64 abi3 lint types soak litmus bench clean prerequisites
 
 help:
 	@echo 'make run     build into $(VENV) and run scenarios/smoke'
 	@echo 'make test    the test suite (ARGS="-k name" to choose)'
 	@echo 'make test-unprivileged    the same, not as root and with a /dev/shm of 64 MiB'
 	@echo 'make test-aarch64         the tests of the rings and waits, built for aarch64, in an emulator'
+	@echo 'make abi3    the wheel for every CPython from 3.11 on: built, audited, run on each of this host'
 	@echo 'make lint    ruff'
 	@echo 'make types   mypy'
 	@echo 'make soak    smoke and fast N=$(N) times in a row, a new seed each time; then SOAK=$(SOAK) runs,'
@@ -36,6 +37,9 @@ test-unprivileged: $(VENV)/.installed-test
 
 test-aarch64: $(VENV)/.installed-test
 	$(BIN)/python tests/aarch64_kernels.py --folder $(VENV)/aarch64 $(ARGS)
+
+abi3: $(VENV)/.installed-test
+	$(BIN)/python tests/abi3_wheel.py --folder $(VENV)/abi3 $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check $(ARGS) .

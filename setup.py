@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import sysconfig
 from glob import glob
@@ -27,6 +28,18 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 C_FILES = "build/cython"
+# SPINBED_ABI3=1: one wheel for every CPython from 3.11 on (docs/decisions/0014). Objects of that
+# floor are compiled with its own headers: those of 3.12 and 3.13 return True, False and None
+# uncounted under an older limited API (CPython's gh-134989), and a 3.11 that loads the result dies
+# of it long after.
+ABI3 = os.environ.get("SPINBED_ABI3") == "1"
+LIMITED = [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []
+if ABI3 and (sys.implementation.name, *sys.version_info[:2]) != ("cpython", 3, 11):
+    sys.exit(
+        "SPINBED_ABI3=1 builds with the headers of CPython 3.11 alone: newer ones lose references "
+        "(gh-134989), older ones lack what is needed. "
+        f"This is {sys.implementation.name} {platform.python_version()}."
+    )
 NOTE = "cy_kernels/_build_note.txt"  # why this installation is pure; cy_kernels.status() reads it
 # The second build of the rings, which no product runs, is also the one whose waiting instructions
 # trap on every host, so that they can be emulated and disturbed (cy_kernels.trap). A third build
@@ -39,7 +52,8 @@ KERNELS = [
         [path],
         depends=["setup.py"],  # what a kernel includes or cimports, Cython knows
         include_dirs=["cy_kernels"],
-        define_macros=MARKED if path == "cy_kernels/mutants.pyx" else [],
+        define_macros=LIMITED + (MARKED if path == "cy_kernels/mutants.pyx" else []),
+        py_limited_api=ABI3,
         extra_compile_args=FLAGS,
     )
     for path in sorted(glob("cy_kernels/*.pyx"))
@@ -51,6 +65,10 @@ class BuildKernels(build_ext):
 
     def run(self) -> None:
         roots = [Path(self.build_lib)] + ([Path()] if self.inplace else [])
+        ours = {Path(self.get_ext_filename(each.name)).name for each in KERNELS}
+        for built in Path(self.build_lib, "cy_kernels").glob("*.so"):
+            if built.name not in ours:  # of the other ABI, from a build before
+                built.unlink()
         for root in roots:
             (root / NOTE).unlink(missing_ok=True)
         try:
@@ -74,8 +92,9 @@ class BuildKernels(build_ext):
         super().run()
 
     def stay_pure(self, roots: list[Path], reason: str) -> None:
-        if os.environ.get("SPINBED_REQUIRE_EXT") == "1":
-            sys.exit(f"spinbed: the kernels were not compiled, and SPINBED_REQUIRE_EXT=1: {reason}")
+        for variable in ("SPINBED_REQUIRE_EXT", "SPINBED_ABI3"):
+            if os.environ.get(variable) == "1":
+                sys.exit(f"spinbed: the kernels were not compiled, and {variable}=1: {reason}")
         for root in roots:
             for extension in self.extensions:
                 (root / self.get_ext_filename(extension.name)).unlink(missing_ok=True)
@@ -84,4 +103,8 @@ class BuildKernels(build_ext):
         print(f"spinbed: THE KERNELS WERE NOT COMPILED; this installation is pure: {reason}")
 
 
-setup(ext_modules=KERNELS, cmdclass={"build_ext": BuildKernels})
+setup(
+    ext_modules=KERNELS,
+    cmdclass={"build_ext": BuildKernels},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+)

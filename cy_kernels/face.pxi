@@ -26,6 +26,16 @@ from cy_kernels.errors import (
 from cy_kernels.layout cimport *
 from cy_kernels.owner import is_proven_dead, owner_word, pid_namespace, pid_of
 
+# The macros are no part of the stable ABI; functions of the same meaning are, and only its wheels
+# (docs/decisions/0014) pay for the call.
+cdef extern from *:
+    """
+    #ifdef Py_LIMITED_API
+    #define PyBytes_AS_STRING PyBytes_AsString
+    #define PyByteArray_AS_STRING PyByteArray_AsString
+    #endif
+    """
+
 cdef extern from *:
     """
     #define SB_REGION_MAGIC 0x004445424e495053u  /* the bytes "SPINBED", little-endian */

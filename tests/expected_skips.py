@@ -10,8 +10,10 @@ import importlib.util
 import os
 import platform
 import shutil
+import sys
 import sysconfig
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -21,6 +23,7 @@ from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 import cy_kernels
 from cy_kernels.choice import COMPILED, kernels
 from cy_kernels.pure import memory
+from sim.live.interpreters import Lack, find
 
 CAP_SYS_ADMIN = 21
 SMALL_SHM_BYTES = 256 << 20
@@ -79,8 +82,16 @@ def cannot_compile() -> bool:
     return shutil.which("gcc") is None or not header.exists()
 
 
+def is_no_builder_of_abi3() -> bool:
+    return sys.version_info[:2] != (3, 11)
+
+
 def stamps_without_the_counter() -> bool:
     return is_pure() or not kernels(COMPILED).recorder.counter_is_constant()
+
+
+def lacks_python(version: str) -> bool:
+    return isinstance(find(version), Lack)
 
 
 def has_one_core() -> bool:
@@ -133,6 +144,12 @@ EXPECTED = [
     Expected("test_trap*", "only x86-64 has the instructions *", is_no_x86),
     Expected("test_*::*", "the tests run without the source tree", has_no_source_tree),
     Expected("test_install.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_abi3.py::*", "needs gcc and Python.h", cannot_compile),
+    Expected("test_abi3.py*", "only CPython 3.11 builds abi3 wheels", is_no_builder_of_abi3),
+    *(
+        Expected("test_abi3.py::*", f"this host has no Python {each}", partial(lacks_python, each))
+        for each in ("3.9", "3.10", "3.12", "3.13")
+    ),
     Expected("test_portable_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs an aarch64 compiler *", cannot_cross_compile),

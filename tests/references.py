@@ -18,7 +18,9 @@ from typing import NamedTuple, Optional, Sequence
 
 from kernel_calls import Call, calls
 
-SINGLETONS = (True, False, None)
+# Of immortal ones nobody keeps a count that means anything: modules of the stable ABI count them,
+# and interpreters from 3.12 on do not.
+SINGLETONS = (True, False, None) if sys.version_info < (3, 12) else ()
 WARM_UP = 3
 ROUNDS = 3  # what is lost in each call is lost in each round; what a cache keeps is not
 # What the interpreter itself may keep of a loop, in caches and free lists; in a short one it is not
