@@ -40,6 +40,7 @@ if ABI3 and (sys.implementation.name, *sys.version_info[:2]) != ("cpython", 3, 1
         "(gh-134989), older ones lack what is needed. "
         f"This is {sys.implementation.name} {platform.python_version()}."
     )
+CARRIED = "cy_kernels/_setup.py"  # with it sim.live.environments builds for other interpreters
 NOTE = "cy_kernels/_build_note.txt"  # why this installation is pure; cy_kernels.status() reads it
 # The second build of the rings, which no product runs, is also the one whose waiting instructions
 # trap on every host, so that they can be emulated and disturbed (cy_kernels.trap). A third build
@@ -71,6 +72,9 @@ class BuildKernels(build_ext):
                 built.unlink()
         for root in roots:
             (root / NOTE).unlink(missing_ok=True)
+        if not self.inplace:
+            Path(self.build_lib, "cy_kernels").mkdir(parents=True, exist_ok=True)
+            self.copy_file("setup.py", str(Path(self.build_lib, CARRIED)))
         try:
             self.compile_kernels()
         except Exception as error:  # Cython, the toolchain and the OS each raise their own kind

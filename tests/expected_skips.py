@@ -15,7 +15,7 @@ import sysconfig
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable, List, NamedTuple
 
 from litmus_notation import TSO_MACHINES
 from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
@@ -23,7 +23,7 @@ from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 import cy_kernels
 from cy_kernels.choice import COMPILED, kernels
 from cy_kernels.pure import memory
-from sim.live.interpreters import Lack, find
+from sim.live.interpreters import Interpreter, Lack, find, found
 
 CAP_SYS_ADMIN = 21
 SMALL_SHM_BYTES = 256 << 20
@@ -94,6 +94,23 @@ def lacks_python(version: str) -> bool:
     return isinstance(find(version), Lack)
 
 
+def others() -> List[Interpreter]:
+    own = "{}.{}".format(*sys.version_info[:2])
+    return [each for name, each in found() if name != own and isinstance(each, Interpreter)]
+
+
+def has_no_other_python() -> bool:
+    return not others()
+
+
+def others_cannot_compile() -> bool:
+    return shutil.which("gcc") is None or not all(each.has_headers for each in others())
+
+
+def is_not_ci() -> bool:
+    return os.environ.get("CI") != "true"
+
+
 def has_one_core() -> bool:
     return len(os.sched_getaffinity(0)) == 1
 
@@ -150,6 +167,9 @@ EXPECTED = [
         Expected("test_abi3.py::*", f"this host has no Python {each}", partial(lacks_python, each))
         for each in ("3.9", "3.10", "3.12", "3.13")
     ),
+    Expected("test_interpreters.py::*", "this host has no other Python", has_no_other_python),
+    Expected("test_environments.py::*", "builds kernels where CI=true", is_not_ci),
+    Expected("test_environments.py::*", "needs gcc and Python.h", others_cannot_compile),
     Expected("test_portable_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs an aarch64 compiler *", cannot_cross_compile),

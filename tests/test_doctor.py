@@ -125,6 +125,7 @@ def test_every_fact_of_the_host_is_told_in_one_line() -> None:
     assert {
         *("kernels", "python", "headers", "gcc", "make", "system", "cores", "/dev/shm", "user"),
         *("rights", "ptrace_scope", "cgroups", "namespaces", "live world"),
+        *("python 3.9", "python 3.10", "python 3.11", "python 3.12", "python 3.13"),
         *("cpu", "tsc", "SPINBED_CPU", *(f"wait {each}" for each in STRATEGIES)),
     } == set(facts)
     for fact in facts.values():

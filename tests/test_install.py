@@ -170,7 +170,7 @@ def test_another_operating_system_is_refused_plainly(small_clone):
     assert "spinbed runs on Linux only" in done.stderr and "darwin" in done.stderr
 
 
-def test_the_wheel_has_kernels_and_types_and_no_generated_c(small_clone, tmp_path):
+def test_the_wheel_has_kernels_types_and_sources_and_no_generated_c(small_clone, tmp_path):
     if shutil.which("gcc") is None or not Path(sysconfig.get_path("include"), "Python.h").exists():
         pytest.skip("needs gcc and Python.h")
     done = pip(small_clone, "wheel", "--wheel-dir", str(tmp_path), ".", SPINBED_REQUIRE_EXT="1")
@@ -179,10 +179,12 @@ def test_the_wheel_has_kernels_and_types_and_no_generated_c(small_clone, tmp_pat
     names = set(zipfile.ZipFile(wheel).namelist())
     for source in (small_clone / "cy_kernels").glob("*.pyx"):
         assert f"cy_kernels/{source.stem}{SUFFIX}" in names
-    for source in (small_clone / "cy_kernels").glob("*.p[xy][di]"):
-        assert source.suffix == ".pxi" or f"cy_kernels/{source.name}" in names
+    for source in (small_clone / "cy_kernels").rglob("*.p[xy][xdi]"):
+        assert str(source.relative_to(small_clone)) in names
     assert {"cy_kernels/py.typed", "sim/py.typed", "spinbed.py", "sim/cli.py"} <= names
-    assert not [name for name in names if name.endswith((".c", ".pyx", ".pxi"))]
+    setup = zipfile.ZipFile(wheel).read("cy_kernels/_setup.py")  # for kernels of other interpreters
+    assert setup == (small_clone / "setup.py").read_bytes()
+    assert not [name for name in names if name.endswith(".c")]
     assert not [name for name in names if name.startswith(("tests/", "build/"))]
 
 

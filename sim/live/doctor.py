@@ -11,13 +11,14 @@ import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple, Union
 
 import cy_kernels
 from cy_kernels.choice import PURE
 from cy_kernels.features import VARIABLE, Features
 from cy_kernels.ladder import can_run, rung_of
 from sim.live.cpu import features_here
+from sim.live.interpreters import Interpreter, Lack, found
 from sim.live.leftovers import Leftover, leftovers, reap_dead
 from sim.transport import STRATEGIES
 
@@ -48,6 +49,7 @@ def examine() -> Sequence[Fact]:
         _kernels(),
         Fact("python", f"{platform.python_version()} {platform.machine()} ({sys.executable})"),
         _headers(),
+        *_interpreters(),
         _program("gcc", "gcc"),
         _program("make", "make"),
         Fact("system", f"{_distribution()}, Linux {platform.release()}"),
@@ -79,6 +81,18 @@ def _headers() -> Fact:
     if header.is_file():
         return Fact("headers", str(header))
     return Fact("headers", f"no {header}", "kernels cannot be compiled (apt install python3-dev)")
+
+
+def _interpreters() -> Sequence[Fact]:
+    """What a process of a scenario can be started in besides our own interpreter."""
+    return [Fact(f"python {version}", _interpreter(answer)) for version, answer in found()]
+
+
+def _interpreter(answer: Union[Interpreter, Lack]) -> str:
+    if isinstance(answer, Lack):
+        return str(answer)
+    headers = "" if answer.has_headers else ", without headers: its kernels would be pure"
+    return f"{answer.version} ({answer.executable}){headers}"
 
 
 def _program(name: str, package: str) -> Fact:

@@ -100,6 +100,11 @@ def find(
     return Lack(f"no Python {spec} on PATH")
 
 
+def is_our_own(interpreter: Interpreter) -> bool:
+    """Whether it is this very executable: another link to it may be of another environment."""
+    return interpreter.executable == sys.executable
+
+
 def found() -> Sequence[Tuple[str, Union[Interpreter, Lack]]]:
     """Each version that the product is tested with, and what this host has of it."""
     return [(f"3.{minor}", find(f"3.{minor}")) for minor in MINORS]
