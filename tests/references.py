@@ -42,7 +42,7 @@ class Drift(NamedTuple):
         slack, slack_blocks = (
             min(max(least, self.calls // 4), most) for least, most in (SLACK, SLACK_BLOCKS)
         )
-        return max(map(abs, self.references)) <= slack and self.blocks <= slack_blocks
+        return max(map(abs, self.references), default=0) <= slack and self.blocks <= slack_blocks
 
 
 def drift_of(call: Call, count: int, seconds: float) -> Drift:
