@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import signal
 from pathlib import Path
@@ -37,14 +38,14 @@ KILLING: Dict[str, Callable[[bytes], bytes]] = {
 @pytest.fixture
 def kernel(tmp_path: Path) -> Path:
     """The compiled kernel in a copy of its package, which is found first from its folder on."""
-    there = Path(cy_kernels.__file__).parent
     here = tmp_path / "cy_kernels"
-    shutil.copytree(there, here, ignore=lambda _, names: [n for n in names if n.endswith(".so")])
-    for name in ("spinloop", "clock", "cpu"):  # the first needs the other two
-        [built] = there.glob(f"{name}.*.so")
-        shutil.copy(built, here)
-    [found] = here.glob("spinloop.*.so")
-    return found
+    without = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(Path(cy_kernels.__file__).parent, here, ignore=without)
+    for name in ("clock", "cpu", "spinloop"):  # the last one needs the other two
+        spec = importlib.util.find_spec(f"cy_kernels.{name}")
+        assert spec is not None and spec.origin is not None
+        copy = shutil.copy(spec.origin, here)
+    return Path(copy)
 
 
 def run(variant: str, kernel: Path, **environment: str) -> Run:

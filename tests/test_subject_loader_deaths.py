@@ -137,6 +137,8 @@ def test_an_import_that_leaves_or_gives_nothing_is_no_success(
     at_init: str, said: str, tmp_path: Path
 ) -> None:
     build(tmp_path, NAME, at_init)
+    for variant in ("before", "after"):
+        assert run(variant, tmp_path).out == ""
     assert cause(tmp_path).startswith(said)
 
 
@@ -164,5 +166,6 @@ def test_a_package_that_tries_its_own_kernels_starts_one_process_and_not_without
 
 def test_an_extension_that_only_its_call_breaks_is_found_by_the_trial(tmp_path: Path) -> None:
     build(tmp_path, NAME, "methods[0].ml_meth = (PyCFunction)abort;")
-    assert run("after", tmp_path).status == -signal.SIGABRT
+    for variant in ("before", "after"):
+        assert run(variant, tmp_path).status == -signal.SIGABRT
     assert cause(tmp_path) == "its import ended a process by SIGABRT"
