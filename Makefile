@@ -6,7 +6,8 @@ SOAK ?= 1000
 ARGS ?=
 BIN := $(VENV)/bin
 SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spinbed.py) $(shell \
-	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed)
+	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed) \
+	$(wildcard sim/subjects/native/*.c)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unprivileged test-aarch64 abi3 lint types soak litmus bench clean prerequisites

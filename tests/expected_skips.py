@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, List, NamedTuple
 
+from broken_extensions import VERSIONS, may_be_mended
 from litmus_notation import TSO_MACHINES
 from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 
@@ -30,6 +31,7 @@ SMALL_SHM_BYTES = 256 << 20
 CROSS_COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64"
 DISASSEMBLER = "aarch64-linux-gnu-objdump"
+NO_EXTENSION = "no extension for python3.* can be compiled: *"
 
 
 class Expected(NamedTuple):
@@ -84,6 +86,14 @@ def cannot_compile() -> bool:
 
 def is_no_builder_of_abi3() -> bool:
     return sys.version_info[:2] != (3, 11)
+
+
+def cannot_compile_for_one() -> bool:
+    return cannot_compile() or others_cannot_compile()
+
+
+def has_mended_headers() -> bool:
+    return any(may_be_mended(each) for _, each in found() if isinstance(each, Interpreter))
 
 
 def stamps_without_the_counter() -> bool:
@@ -146,6 +156,7 @@ EXPECTED = [
     Expected("test_pure_kernels.py::*", "mixes pure with compiled kernels*", is_pure),
     Expected("test_pure_runs.py::*", "mixes pure with compiled kernels*", is_pure),
     Expected("test_doctor.py::*", "needs compiled kernels", is_pure),
+    Expected("test_damage*::*", "needs compiled kernels", is_pure),
     Expected("test_cpu.py::*", "needs compiled kernels", is_pure),
     Expected("test_wait_strategies.py::*", "mixes pure with compiled kernels", is_pure),
     Expected("test_ring_objects.py::*", "mixes pure with compiled kernels*", is_pure),
@@ -170,13 +181,24 @@ EXPECTED = [
     Expected("test_interpreters.py::*", "this host has no other Python", has_no_other_python),
     Expected("test_environments.py::*", "builds kernels where CI=true", is_not_ci),
     Expected("test_environments.py::*", "needs gcc and Python.h", others_cannot_compile),
+    Expected("test_docs_broken*::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_portable_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_fibers.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
     Expected("test_aarch64.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_subject_*.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_aarch64.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
+    *(
+        Expected(f"test_{test}::*", f"this host has no Python {each}", partial(lacks_python, each))
+        for test in ("damage*", "refcounts.py")
+        for each in VERSIONS
+    ),
+    Expected("test_refcounts.py::*", "the headers * may no longer borrow", has_mended_headers),
+    Expected("test_damage*::*", NO_EXTENSION, cannot_compile_for_one),
+    Expected("test_refcounts.py::*", NO_EXTENSION, cannot_compile_for_one),
+    Expected("test_damage*::*", "this host cannot *: * is made for x86_64 *", is_no_x86),
     # What the user may not do.
+    Expected("test_damage*::*", "this host cannot make it noexec: *", is_unprivileged),
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
     Expected("test_litter_*.py::*", "cannot freeze: *", is_unprivileged),
     Expected("test_doctor.py::*", "this host permits no mount namespace", is_unprivileged),
