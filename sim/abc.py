@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, ContextManager, Mapping, Optional, Protocol, Sequence
+from typing import Any, ClassVar, ContextManager, Mapping, Optional, Protocol, Sequence, Union
 
 from sim.history.history import Allowance, History
 
@@ -33,6 +33,7 @@ class Capability(enum.Enum):
     HOLD_BACK = "hold a process back"
     SMALL_SHM = "mount a small /dev/shm"
     DISTURB_WAKES = "disturb wake-ups"
+    LAUNCH = "decide how a program is started"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,43 @@ class World(Protocol):
     @property
     def machine(self) -> Machine:
         """What is around the processes."""
+
+    @property
+    def launch(self) -> Launch:
+        """How programs are started, and what becomes of that."""
+
+
+class Launch(Protocol):
+    """How the programs of a World are started. What `prepare` of a fault calls comes before any of
+    them is; what `inject` calls waits until it can be seen."""
+
+    def set_variable(self, process: str, name: str, value: Optional[str]) -> None:
+        """Before the start: an environment variable of the program; None: it has none."""
+
+    def variable(self, process: str, name: str) -> Optional[str]:
+        """As the kernel says that the program was started with it; None: without."""
+
+    def limit(self, process: str, resource: str, limit: int) -> None:
+        """Before the start: RLIMIT_<resource>, soft and hard."""
+
+    def limit_of(self, process: str, resource: str) -> Optional[int]:
+        """The soft limit, as the kernel says; None: it could not be set."""
+
+    def hook(self, process: str, spec: Mapping[str, Any]) -> None:
+        """Before the start: a hook of sim.inside in the program and in what it starts."""
+
+    def hooked(
+        self, process: str, kind: str, module: str, *, within_ns: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """What this hook said, once it has said anything or the program has ended."""
+
+    def damage(self, process: str, module: str, how: Union[str, Mapping[str, Any]]) -> None:
+        """Before the start: the program finds a private copy of the package of this compiled
+        module first, whose file is damaged so."""
+
+    def damaged(self, process: str, module: str) -> Mapping[str, Any]:
+        """`what` was done to the file and whether that is `proven`; does it now where it is a
+        damage to who has loaded the file already."""
 
 
 class Machine(Protocol):
@@ -297,6 +335,9 @@ class Transport(Protocol):
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:
         """Decoded state for evidence: positions, owners, waiters. Never writes."""
+
+
+NO_TRANSPORT = TransportSpec(kind="none", readers=0, slots=0, slot_bytes=0)  # of programs
 
 
 @dataclass(frozen=True)

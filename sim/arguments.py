@@ -24,6 +24,7 @@ from sim.report import REPORTS
 from sim.scenario.plan import Plan
 from sim.scenario.scenario import Scenario
 from sim.selection import selection
+from sim.trying_arguments import new_options, try_options
 
 REPEAT_MAX = 1_000_000
 WORLDS = ("live", "virtual")
@@ -103,6 +104,8 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         ("list", "name the runs that scenario files make"),
         ("validate", "say everything that is wrong with scenario files; import and start nothing"),
         ("schema", "print the JSON Schema of a scenario file"),
+        ("try", "run a command of your own under faults, and say what happened"),
+        ("new", "write a commented scenario to begin with"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
         ("explore", "run scenarios in the virtual world, by many schedules"),
         ("replay", "make an execution again from its tape"),
@@ -125,6 +128,8 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
             help="only runs whose name has these words ('a b', 'not a', 'a or b'; '=name' exactly)",
         )
     _run_options(commands["run"])
+    try_options(commands["try"])
+    new_options(commands["new"])
     explore_options(commands["explore"])
     tape_options(commands)
     commands["doctor"].add_argument(

@@ -252,6 +252,16 @@ def _refuse(message: str) -> NoReturn:
     raise ScenarioError([Problem("spinbed", None, None, message)])
 
 
+def _later(module: str, name: str) -> Callable[[argparse.Namespace], ExitStatus]:
+    """A command whose module only it needs."""
+
+    def command(arguments: argparse.Namespace) -> ExitStatus:
+        status: ExitStatus = getattr(importlib.import_module(module), name)(arguments)
+        return status
+
+    return command
+
+
 def _simulated(module: str, name: str) -> Callable[[argparse.Namespace], ExitStatus]:
     """A command that needs the simulated machine, which is there only where it was compiled."""
 
@@ -260,8 +270,7 @@ def _simulated(module: str, name: str) -> Callable[[argparse.Namespace], ExitSta
             explorer()
         except argparse.ArgumentTypeError as error:
             _refuse(str(error))
-        status: ExitStatus = getattr(importlib.import_module(module), name)(arguments)
-        return status
+        return _later(module, name)(arguments)
 
     return command
 
@@ -271,6 +280,8 @@ COMMANDS = {
     "list": _list,
     "validate": _validate,
     "schema": _schema,
+    "try": _later("sim.trying", "try_command"),
+    "new": _later("sim.trying", "new_command"),
     "doctor": _doctor,
     "explore": _simulated("sim.exploration", "explore"),
     "replay": _simulated("sim.tapes", "replay"),

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 from sim.abc import Capability, Evidence, World
 from sim.errors import WorldError
 from sim.history.op import HEAL, INFO, INJECT, Op
-from sim.scenario.plan import AfterOps, AtStep, AtTime, Injection, Place
+from sim.scenario.plan import AfterOps, AtProbe, AtStep, AtTime, Injection, Place
 
 NEMESIS = "nemesis"
 
@@ -74,7 +74,7 @@ class Nemesis:
 
     def start(self) -> None:
         for injection in self.injections:
-            if isinstance(injection.trigger, (AfterOps, AtStep)):
+            if isinstance(injection.trigger, (AfterOps, AtStep, AtProbe)):
                 self._triggered.setdefault(injection.trigger, []).append(injection)
         start_ns = self.stage.start()
         timed = [i for i in self.injections if isinstance(i.trigger, AtTime)]

@@ -9,6 +9,7 @@ from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
 from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
+from sim.live.program_world import ProgramWorld
 from sim.live.rights import lack_of_rights
 from sim.live.world import LiveWorld
 from sim.scenario.loader import count_runs, discover, load
@@ -81,7 +82,8 @@ def lacks(plan: Plan) -> Optional[str]:
         return f"it is for the world {' or '.join(plan.worlds)}, not for {plan.world}"
     if plan.world == "virtual":
         return None if is_there() else "the virtual world needs compiled kernels: there are none"
-    missing = sorted(capability.value for capability in plan.requires - LiveWorld.capabilities)
+    there = ProgramWorld.capabilities if plan.is_of_programs else LiveWorld.capabilities
+    missing = sorted(capability.value for capability in plan.requires - there)
     if missing:
         return f"the live world cannot {', '.join(missing)} here"
     return lack_of_kernels(plan) or lack_of_rights(plan.requires)

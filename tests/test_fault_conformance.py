@@ -16,6 +16,7 @@ from sim.abc import Capability, Evidence, World
 from sim.faults import FAULTS
 from sim.history.history import Allowance
 from sim.live.supervisor import Supervisor
+from sim.testing import kit_program
 from sim.testing.fault_kit import BrokenPromise, Lacking, Observe, check_fault, targets
 
 MS = 1_000_000
@@ -80,6 +81,17 @@ def observations(alias: str, target: str) -> Observe | None:
     return seen.get(alias)
 
 
+# What a fault cannot do without; of faults of programs alone.
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "break_extension": {"module": kit_program.EXTENSION, "how": "empty"},
+    "missing_module": {"module": kit_program.MODULE},
+    "failing_import": {"module": kit_program.MODULE, "exception": "OSError"},
+    "slow_import": {"module": kit_program.MODULE, "duration_ns": 1},
+    "gated_import": {"module": kit_program.MODULE},
+    "import_twice": {"module": kit_program.MODULE},
+    "env_var": {"variable": "SUBJECT_X", "value": "1"},
+    "limit": {"resource": "NOFILE", "limit": 100},
+}
 CASES = [(alias, target) for alias, kind in FAULTS.items() for target in targets(kind)]
 
 
@@ -91,7 +103,8 @@ def test_every_fault_keeps_its_promises(supervisor: Supervisor, alias: str, targ
     if kernels().kind == PURE and Capability.STEP in fault.requires:
         pytest.skip(GATE)
     try:
-        check_fault(fault(target), supervisor, observe=observations(alias, target))
+        made = fault(target, **PARAMETERS.get(alias, {}))
+        check_fault(made, supervisor, observe=observations(alias, target))
     except Lacking as lack:
         pytest.skip(str(lack))
 

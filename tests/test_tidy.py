@@ -33,12 +33,14 @@ LAYERS = (
     ("errors", "history", "abc", "plugin", "version"),
     ("transport", "faults", "checkers"),
     ("scenario",),
-    ("subjects", "nemesis", "verdict"),
+    ("subjects", "expectations"),
+    ("nemesis", "verdict"),
     ("virtual", "live"),
     ("hang",),
     ("report",),
-    ("run", "worlds", "argument_types", "exploring_arguments"),
-    ("arguments", "cli", "commands", "crew", "exploration", "pytest_plugin", "selection", "tapes"),
+    ("run", "worlds", "argument_types", "exploring_arguments", "trying_arguments"),
+    ("arguments", "selection"),
+    ("cli", "commands", "crew", "exploration", "pytest_plugin", "tapes", "trying"),
     ("testing",),
     ("spinbed",),
 )
@@ -77,12 +79,15 @@ CLOCK_NAMES = (
 )
 UNDER_TEST = ("sim/inside/", "sim/subjects/")  # they run there, not in the bed
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
-COMMAND_LINE = ("sim/commands", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration")
+COMMAND_LINE = (
+    *("sim/commands", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
+    "sim/trying",
+)
 BANS = {
     "print": Ban(
         ("print",),
         PRODUCT,
-        ("sim/report/", "sim/commands.py", "sim/subjects/"),
+        ("sim/report/", "sim/commands.py", "sim/trying.py", "sim/subjects/"),
         "return the text; sim/report/ and sim/commands.py print it",
     ),
     "dice": Ban(

@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Mapping, Type
 
 from sim.abc import Fault
+from sim.faults.break_extension import BreakExtension
 from sim.faults.corrupt_word import CorruptWord
 from sim.faults.cpu_starve import CpuStarve
 from sim.faults.crash_at_step import CrashAtStep
 from sim.faults.disturb_wakes import DisturbWakes
+from sim.faults.env_var import EnvVar
 from sim.faults.exhaust_fds import ExhaustFds
+from sim.faults.failing_import import FailingImport
 from sim.faults.freeze import Freeze
+from sim.faults.gated_import import GatedImport
+from sim.faults.import_twice import ImportTwice
 from sim.faults.kill import Kill
 from sim.faults.late_attach import LateAttach
+from sim.faults.limit import Limit
+from sim.faults.missing_module import MissingModule
 from sim.faults.never_attach import NeverAttach
 from sim.faults.oversubscribe import Oversubscribe
 from sim.faults.raise_at_step import RaiseAtStep
@@ -20,6 +27,7 @@ from sim.faults.raise_in_read import RaiseInRead
 from sim.faults.restart import Restart
 from sim.faults.signal_storm import SignalStorm
 from sim.faults.slow import Slow
+from sim.faults.slow_import import SlowImport
 from sim.faults.small_shm import SmallShm
 from sim.faults.stale_region import StaleRegion
 from sim.faults.stall import Stall
@@ -49,4 +57,12 @@ FAULTS: Mapping[str, Type[Fault]] = {
     CrashAtStep.alias: CrashAtStep,
     StopAtStep.alias: StopAtStep,
     RaiseAtStep.alias: RaiseAtStep,
+    BreakExtension.alias: BreakExtension,
+    MissingModule.alias: MissingModule,
+    FailingImport.alias: FailingImport,
+    SlowImport.alias: SlowImport,
+    GatedImport.alias: GatedImport,
+    ImportTwice.alias: ImportTwice,
+    EnvVar.alias: EnvVar,
+    Limit.alias: Limit,
 }

@@ -18,7 +18,7 @@ class Kill:
     requires: ClassVar[frozenset[Capability]] = frozenset({Capability.KILL})
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = True
-    roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader"})
+    roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader", "program"})
 
     target: str
 

@@ -20,7 +20,7 @@ class Stall:
     requires: ClassVar[frozenset[Capability]] = frozenset({Capability.PAUSE})
     heals: ClassVar[bool] = True
     fatal: ClassVar[bool] = False
-    roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader"})
+    roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader", "program"})
 
     target: str
 

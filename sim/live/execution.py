@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import Iterator, Tuple
+from typing import Iterator, Tuple, Union
 
 from sim.errors import WorldError
 from sim.history.history import History
+from sim.live.program_world import ProgramWorld
 from sim.live.supervisor import Supervisor
 from sim.live.world import LiveWorld
 from sim.nemesis import provoke
 from sim.scenario.plan import Plan
+
+AnyWorld = Union[LiveWorld, ProgramWorld]
 
 
 def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
@@ -24,9 +27,9 @@ def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
 
 
 @contextmanager
-def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[LiveWorld]:
+def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[AnyWorld]:
     """Everybody is attached and waits for the start; at the end nothing is left."""
-    world = LiveWorld(plan, supervisor)
+    world: AnyWorld = (ProgramWorld if plan.is_of_programs else LiveWorld)(plan, supervisor)
     try:
         world.open()
         yield world

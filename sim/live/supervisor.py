@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 from contextlib import ExitStack
-from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Union
 
 from sim.errors import WorldError
 from sim.live.litter import end_cgroup, remove_files, shm_starts
@@ -43,6 +43,9 @@ def _close_lifelines() -> None:
 
 
 os.register_at_fork(after_in_child=_close_lifelines)
+
+
+Source = Union[socket.socket, int]  # a descriptor
 
 
 class Listener(Protocol):
@@ -131,7 +134,7 @@ class Supervisor:
             self.pump(deadline_ns)
 
     def spawn(self, listener: Listener, start: str, fds: Sequence[int]) -> None:
-        """`fds`: control, memory, stderr; the caller keeps and closes its copies."""
+        """`fds` as the template takes them; the caller keeps and closes its copies."""
         self._keys += 1
         self._listeners[self._keys] = listener
         message = json.dumps({"spawn": self._keys, "start": start, "prefix": self.prefix}).encode()
@@ -140,11 +143,16 @@ class Supervisor:
         except OSError as error:
             raise self._fail("sendmsg to the template", errno=error.errno) from error
 
-    def listen(self, control: socket.socket, on_readable: Callable[[], None]) -> None:
-        self._selector.register(control, selectors.EVENT_READ, on_readable)
+    @property
+    def watcher_pid(self) -> int:
+        assert self._watcher is not None
+        return self._watcher.pid
 
-    def unlisten(self, control: socket.socket) -> None:
-        self._selector.unregister(control)
+    def listen(self, source: Source, on_readable: Callable[[], object]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, on_readable)
+
+    def unlisten(self, source: Source) -> None:
+        self._selector.unregister(source)
 
     def pump(self, until_ns: int) -> None:
         """Handle what has happened; wait for it until then. Raises WorldError if we are broken."""
@@ -205,15 +213,15 @@ class Supervisor:
 
     def _on_template(self) -> None:
         try:
-            packet, fds, _, _ = socket.recv_fds(
-                self._template, PACKET_BYTES_MAX, 1, socket.MSG_CMSG_CLOEXEC
-            )
+            packet, fds, _, _ = socket.recv_fds(self._template, PACKET_BYTES_MAX, 1)
         except ConnectionResetError:  # it went with something of ours unread
             packet, fds = b"", []
         if not packet:
             # The watcher is about to say how it died, and that is worth waiting for.
             self._selector.unregister(self._template)
             return
+        for fd in fds:
+            os.set_inheritable(fd, False)  # recv_fds forgets its flags (CPython 3.9 to 3.13)
         message: Dict[str, Any] = json.loads(packet)
         if "spawned" in message:
             self._listeners[message["spawned"]].on_spawned(message["pid"], fds[0])

@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 from sim.abc import Capability, TransportSpec
 from sim.live.steps import Arming
-from sim.scenario.plan import AfterOps, Plan, ProcessPlan, WriterWorkload
+from sim.scenario.plan import AfterOps, Plan, ProcessPlan, ProgramWorkload, WriterWorkload
 
 RECORDS_MAX = 4_000_000  # 128 MB of memory, touched only as far as it is used
 RECORDS_SPARE = 64
@@ -50,6 +50,7 @@ def records_for(plan: Plan, process: ProcessPlan) -> int:
     """How many records the process can come to: two an operation, timed-out ones included."""
     writers = [p.workload for p in plan.processes if isinstance(p.workload, WriterWorkload)]
     operations = sum(work.messages for work in writers)
+    assert not isinstance(process.workload, ProgramWorkload)
     deadline_ns = process.workload.deadline_ns
     if deadline_ns is not None:
         operations += plan.deadline_ns // max(deadline_ns, 1)

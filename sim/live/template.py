@@ -5,7 +5,8 @@ forked, hence one thread, and one process that does nothing else.
 
 Messages, JSON in packets (descriptors travel beside):
     to the template   {"spawn": key, "start": method, "prefix": of all names}
-                      and beside it: control, memory, stderr
+                      and beside it: control, memory, stderr; for the method "exec", which becomes
+                      a program of anybody's, what sim/live/exec_child.py takes
     to the runner     {"up": pid}, {"spawned": key, "pid": ...}  a pidfd
                       {"exit": key, "code": exit status, or -signal}
 """
@@ -30,7 +31,7 @@ import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from cy_kernels import choice
-from sim.live import child
+from sim.live import child, exec_child
 from sim.live.death import die_with_parent
 from sim.live.litter import SHM
 from sim.live.memory import ProcessMemory
@@ -39,6 +40,8 @@ from sim.live.workload import Payloads
 START_METHODS = ("template", "fork", "spawn", "forkserver")
 PACKET_BYTES_MAX = 65536
 FDS = 3  # control, memory, stderr
+EXEC = "exec"
+FDS_MAX = max(FDS, exec_child.FDS)
 
 
 class _Spawned(NamedTuple):
@@ -90,14 +93,17 @@ class Template:
     def _obey(self) -> bool:
         try:
             packet, fds, _, _ = socket.recv_fds(
-                self._commands, PACKET_BYTES_MAX, FDS, socket.MSG_CMSG_CLOEXEC
+                self._commands, PACKET_BYTES_MAX, FDS_MAX
             )
         except ConnectionResetError:  # the runner went with something of ours unread
             return False
         if not packet:
             return False
+        for fd in fds:
+            os.set_inheritable(fd, False)  # recv_fds forgets its flags (CPython 3.9 to 3.13)
         message = json.loads(packet)
-        assert len(fds) == FDS, f"{len(fds)} descriptors came with {message}"
+        wanted = exec_child.FDS if message["start"] == EXEC else FDS
+        assert len(fds) == wanted, f"{len(fds)} descriptors came with {message}"
         self._spawn(message["spawn"], message["start"], message["prefix"], fds)
         for fd in fds:
             os.close(fd)
@@ -106,7 +112,9 @@ class Template:
     def _spawn(self, key: int, start: str, prefix: str, fds: List[int]) -> None:
         own = [self._commands.fileno(), self._selector.fileno(), *self._own]
         process: Any = None
-        if start == "template":
+        if start == EXEC:
+            pid = _execute(fds, own)
+        elif start == "template":
             pid = os.fork()
             if pid == 0:
                 _become_participant(fds, own)
@@ -155,6 +163,23 @@ def _become_participant(fds: List[int], own: Sequence[int]) -> None:
         code = child.main(fds[0], fds[1], fds[2], own)
     finally:
         os._exit(code)
+
+
+def _execute(fds: List[int], own: Sequence[int]) -> int:
+    """Returns once the child is the program, or has failed to become it: exec closes the pipe.
+    Until then /proc would tell of the template."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = exec_child.main(fds, [*own, read])
+        finally:
+            os._exit(code)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    return pid
 
 
 def _keep_sockets_in(folder: str) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Any, Callable, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
-from sim.abc import Capability
+from sim.abc import Capability, Launch
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
@@ -38,7 +38,7 @@ WATCH = "watch"  # who records what befalls the run as a whole
 class LiveWorld:
     """Satisfies sim.abc.World, and sim.nemesis.Stage."""
 
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.LAUNCH}
 
     def __init__(self, plan: Plan, supervisor: Supervisor) -> None:
         self._plan = plan
@@ -221,6 +221,10 @@ class LiveWorld:
 
     def at_step(self, process: str) -> Mapping[str, Any]:
         return self._steps.record(self._lives[process])
+
+    @property
+    def launch(self) -> Launch:
+        raise AssertionError("participants of a ring are no programs")
 
     # From begin to end.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, List, Optional, Sequence, Type
 
 from sim import transport
 from sim.abc import Capability, Fault, TransportSpec
@@ -11,17 +10,25 @@ from sim.abc import Transport as TransportSeam
 from sim.scenario.durations import format_duration
 from sim.scenario.fault_schema import aimed, fault_of, heal_key, parameters_of
 from sim.scenario.lines import Path
-from sim.scenario.models import READERS_MAX, AfterOps, AtStep, Transport, Uniform, WriterProcess
-from sim.scenario.names import ROLES, SELECTORS, nearest, show
+from sim.scenario.models import (
+    READERS_MAX,
+    AfterOps,
+    AtProbe,
+    AtStep,
+    Transport,
+    Uniform,
+    WriterProcess,
+)
+from sim.scenario.names import nearest, show
 from sim.scenario.problems import Collector
+from sim.scenario.programs import has_programs
 from sim.scenario.tables import Process, Tables
+from sim.scenario.who import Crew, candidates_of, chosen_max, everybody_in
 
 REGION_MAX_BYTES = 2**31  # what a run may take of /dev/shm
 INJECTIONS_MAX = 2_000  # each costs signals and evidence: more would not fit a day
 
-_INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
-
-Crew = Mapping[str, Process]  # by the name of its table
+PLACES = (AfterOps, AtStep, AtProbe)
 
 
 def check_agreement(tables: Tables, problems: Collector) -> None:
@@ -50,21 +57,6 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
     _check_sometimes(tables, crew if is_crew_known else None, problems)
 
 
-def members(process: Process) -> Sequence[str]:
-    """The full names of the processes of one table."""
-    if process.count == 1:
-        return (process.name,)
-    return tuple(f"{process.name}[{index}]" for index in range(process.count))
-
-
-def named_by(crew: Crew, table_or_role: str) -> Sequence[str]:
-    """Full names of a table's processes, or else of a role's."""
-    if table_or_role in crew:
-        return members(crew[table_or_role])
-    return tuple(n for process in crew.values() if process.role == table_or_role
-                 for n in members(process))  # fmt: skip
-
-
 def _check_processes(processes: Sequence[Optional[Process]], problems: Collector) -> Crew:
     crew: Dict[str, Process] = {}
     for index, process in enumerate(processes):
@@ -78,6 +70,8 @@ def _check_processes(processes: Sequence[Optional[Process]], problems: Collector
         return crew  # who is missing is not known
     writers = [i for i, p in enumerate(processes) if p is not None and p.role == "writer"]
     readers = [i for i, p in enumerate(processes) if p is not None and p.role == "reader"]
+    if has_programs(processes):
+        return crew
     if len(writers) > 1:
         message = f"a second writer; the first is process[{writers[0]}], and there is one"
         problems.add(("process", writers[1], "role"), message)
@@ -177,17 +171,20 @@ def _check_sizes(
 def _check_fault_times(
     table: Any, path: Path, deadline_ns: Optional[int], problems: Collector
 ) -> None:
+    kind = fault_of(table)
+    if table.at is None and table.every is None and hasattr(kind, "prepare"):
+        return  # it holds from before the start
     if table.at is None and table.every is None:
         problems.add((*path, "at"), "is required: a time, { process, after_ops }, or `every`")
         return
     if table.every is None:
         if table.times > 1:
             problems.add((*path, "times"), f"{table.times} times, but `every` is not given")
-    elif isinstance(table.at, (AfterOps, AtStep)):
-        problems.add((*path, "every"), "goes with a time in `at`, not with after_ops or step")
+    elif isinstance(table.at, PLACES):
+        problems.add((*path, "every"), "goes with a time in `at`, not with a place")
     elif "times" not in table.model_fields_set:
         problems.add((*path, "times"), "is required with `every`")
-    if isinstance(table.at, (AfterOps, AtStep)):
+    if isinstance(table.at, PLACES):
         return
     first_ns = table.at if table.at is not None else table.every
     last_ns = first_ns + (table.every or 0) * (table.times - 1)
@@ -195,7 +192,6 @@ def _check_fault_times(
         key = "at" if table.at is not None and table.at >= deadline_ns else "every"
         message = f"{format_duration(last_ns)} after the start is not before the deadline of "
         problems.add((*path, key), message + format_duration(deadline_ns))
-    kind = fault_of(table)
     if kind is not None:
         _check_overlap(table, heal_key(kind), path, problems)
 
@@ -215,9 +211,9 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
     candidates, message, near = candidates_of(table.target, crew)
     if message is not None:
         problems.add((*path, "target"), message, near)
-    if isinstance(table.at, (AfterOps, AtStep)) and table.at.process is not None:
+    if isinstance(table.at, PLACES) and table.at.process is not None:
         name = table.at.process
-        if name not in _everybody(crew):
+        if name not in everybody_in(crew):
             _, message, near = candidates_of(name, crew)
             if message is None:
                 message, near = f"{show(name)} is a selector: name one process", None
@@ -274,51 +270,6 @@ def _check_injections(tables: Sequence[Any], crew: Crew, problems: Collector) ->
             return
 
 
-def _everybody(crew: Crew) -> Sequence[str]:
-    return [name for process in crew.values() for name in members(process)]
-
-
-def candidates_of(target: str, crew: Crew) -> Tuple[Sequence[str], Optional[str], Optional[str]]:
-    """Whom a target may mean; or why it names nobody, with the nearest name that does."""
-    everybody = _everybody(crew)
-    if target in everybody:
-        return (target,), None, None
-    name, colon, selector = target.partition(":")
-    if colon:
-        found = named_by(crew, name)
-        if not found:
-            known = [*crew, *ROLES]
-            near = nearest(name, known)
-            return (), _names_nobody(target, everybody), near and f"{near}:{selector}"
-        if selector not in SELECTORS:
-            near = nearest(selector, SELECTORS)
-            message = f"unknown selector in {show(target)}; one of {', '.join(SELECTORS)}"
-            return (), message, near and f"{name}:{near}"
-        return found, None, None
-    if target in crew:
-        message = f"{show(target)} is {crew[target].count} processes: name one, or choose with :one"
-        return (), message, members(crew[target])[0]
-    match = _INDEXED.fullmatch(target)
-    near = nearest(target, everybody)
-    if match and match.group(1) in crew:
-        near = members(crew[match.group(1)])[-1]
-    return (), _names_nobody(target, everybody), near
-
-
-def _names_nobody(target: str, everybody: Sequence[str]) -> str:
-    shown = list(everybody[:8]) + (["..."] if len(everybody) > 8 else [])
-    return f"{show(target)} names nobody; there are {', '.join(shown)}"
-
-
-def chosen_max(target: str, candidates: int) -> int:
-    selector = target.partition(":")[2]
-    if selector == "majority":
-        return candidates // 2 + 1
-    if selector == "some":
-        return max(1, candidates - 1)
-    return candidates if selector == "all" else 1
-
-
 def _check_checks(tables: Tables, problems: Collector) -> None:
     seen: List[str] = []
     for index, check in enumerate(tables.checks):
@@ -364,7 +315,7 @@ def _check_verdict(table: Any, path: Path, checks: Sequence[str], problems: Coll
 
 def _check_party(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
     name = table.process.split("[")[0].split(":")[0]
-    if table.process not in crew and table.process not in _everybody(crew):
+    if table.process not in crew and table.process not in everybody_in(crew):
         _, message, near = candidates_of(table.process, crew)
         if message is None:
             message, near = f"{show(table.process)}: an expectation takes no selector", name
@@ -381,8 +332,9 @@ def _check_counts(table: Any, path: Path, problems: Collector) -> None:
         if (table.exit.signal is None) == (table.exit.status is None):
             problems.add((*path, "exit"), "needs one of signal and status")
         return
-    at: Path = (*path, "log", "count") if hasattr(table, "log") else (*path, "count")
-    count = table.log.count if hasattr(table, "log") else getattr(table, "count", None)
+    inner = next((name for name in ("log", "output") if hasattr(table, name)), None)
+    at: Path = (*path, inner, "count") if inner else (*path, "count")
+    count = getattr(getattr(table, inner) if inner else table, "count", None)
     least, most = getattr(count, "min", None), getattr(count, "max", None)
     if least is not None and most is not None and least > most:
         problems.add(at, f"min = {least} is more than max = {most}")

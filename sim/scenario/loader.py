@@ -7,17 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
+from sim.abc import NO_TRANSPORT
 from sim.errors import Problem, ScenarioError
-from sim.scenario import agreement, step_sweep
+from sim.scenario import agreement, programs, step_sweep, who
 from sim.scenario.document import Document, parse_document, read_document
+from sim.scenario.expect_models import Bounds
 from sim.scenario.exploring import explored, sometimes
 from sim.scenario.fault_schema import find_fault, heal_key, parameters_of
 from sim.scenario.lines import Path as KeyPath
 from sim.scenario.lines import spell
-from sim.scenario.models import AfterOps, AtStep, Bounds, ReaderWorkload, Uniform, WriterWorkload
+from sim.scenario.models import (
+    AfterOps,
+    AtProbe,
+    AtStep,
+    ReaderWorkload,
+    Uniform,
+    WriterWorkload,
+)
 from sim.scenario.names import checker_names, find_checker
 from sim.scenario.plan import Expectation
 from sim.scenario.problems import Collector
+from sim.scenario.program_models import ProgramProcess
 from sim.scenario.scenario import (
     FaultTable,
     ProcessTable,
@@ -111,20 +121,23 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
     crew = {process.name: process for process in processes}
     readers = sum(process.count for process in processes if process.role == "reader")
     kind_path = ("transport", "kind")
+    are_programs = programs.has_programs(processes)
+    standard = programs.CHECKERS if are_programs else tuple(checker_names())
+    transport = agreement.transport_spec(tables.transport, readers=readers)
     return Scenario(
         name=tables.head.name + run.suffix,
         story=tables.head.story,
         path=document.file,
         reference=tuple(tables.head.reference),
         variant=tables.head.variant,
-        worlds=tuple(dict.fromkeys(tables.head.worlds)),
+        worlds=("live",) if are_programs else tuple(dict.fromkeys(tables.head.worlds)),
         deadline_ns=tables.head.deadline,
         stall_threshold_ns=tables.head.stall_threshold,
-        transport=agreement.transport_spec(tables.transport, readers=readers),
+        transport=NO_TRANSPORT if are_programs else transport,
         transport_line=_line(kind_path, run, document),
         processes=tuple(map(_process, processes)),
         faults=tuple(_fault(i, tables, crew) for i in range(len(tables.faults))),
-        checkers=tuple(check.alias for check in tables.checks if check) or tuple(checker_names()),
+        checkers=tuple(check.alias for check in tables.checks if check) or standard,
         expectations=tuple(_expectation(i, table) for i, table in enumerate(tables.expects)),
         explore=explored(tables.explore),
         sometimes=tuple(sometimes(i, table) for i, table in enumerate(tables.sometimes) if table),
@@ -148,6 +161,16 @@ def _line(path: KeyPath, run: Run, document: Document) -> Optional[int]:
 
 
 def _process(table: Process) -> ProcessTable:
+    if isinstance(table, ProgramProcess):
+        return ProcessTable(
+            name=table.name,
+            role=table.role,
+            count=table.count,
+            wait=table.wait,
+            start=table.start,
+            env=dict(table.env),
+            workload=programs.workload_of(table),
+        )
     return ProcessTable(
         name=table.name,
         role=table.role,
@@ -174,14 +197,17 @@ def _workload(workload: Union[WriterWorkload, ReaderWorkload]) -> Union[Sending,
     )
 
 
-def _fault(index: int, tables: Tables, crew: agreement.Crew) -> FaultTable:
+def _fault(index: int, tables: Tables, crew: who.Crew) -> FaultTable:
     table: Any = tables.faults[index]
     kind = find_fault(table.kind)
-    candidates, refusal, _ = agreement.candidates_of(table.target, crew)
+    candidates, refusal, _ = who.candidates_of(table.target, crew)
     assert refusal is None
     by_ops: Any = table.at if isinstance(table.at, (AfterOps, AtStep)) else None
     at_step: Optional[AtStep] = table.at if isinstance(table.at, AtStep) else None
-    at_ns = None if by_ops else table.at if table.at is not None else table.every
+    at_probe: Optional[AtProbe] = table.at if isinstance(table.at, AtProbe) else None
+    at_ns = table.at if table.at is not None else table.every or 0
+    if by_ops or at_probe:
+        at_ns = None
     healing = heal_key(kind)
     return FaultTable(
         key=f"fault[{index}]",
@@ -191,12 +217,13 @@ def _fault(index: int, tables: Tables, crew: agreement.Crew) -> FaultTable:
         selector=table.target.partition(":")[2] or None,
         at_ns=at_ns,
         after_ops=by_ops.after_ops if by_ops else None,
-        after_process=by_ops.process if by_ops else None,
+        after_process=getattr(by_ops or at_probe, "process", None),
         every_ns=table.every or 0,
         times=table.times,
         heal_after_ns=getattr(table, healing) if healing else None,
         step=at_step.step if at_step else None,
-        occurrence=at_step.occurrence if at_step else 1,
+        occurrence=getattr(at_step or at_probe, "occurrence", 1),
+        probe=at_probe.probe if at_probe else None,
         path=step_sweep.path_of(at_step, tables, crew, candidates[0]) if at_step else "",
     )
 
@@ -209,6 +236,21 @@ def _expectation(index: int, table: Any) -> Expectation:
     if hasattr(table, "exit"):
         exit_text = table.exit.signal or str(table.exit.status)
         return Expectation(key, process=table.process, exit=exit_text)
+    if hasattr(table, "output"):
+        least, most = _bounds(table.output.count)
+        return Expectation(
+            key,
+            process=table.process,
+            count_min=least,
+            count_max=most,
+            stream=table.output.stream,
+            output_matches=table.output.matches,
+        )
+    if hasattr(table, "probe"):
+        least, most = _bounds(table.count)
+        return Expectation(
+            key, process=table.process, probe=table.probe, count_min=least, count_max=most
+        )
     if hasattr(table, "log"):
         least, most = _bounds(table.log.count)
         return Expectation(

@@ -34,15 +34,16 @@ TIMES_MAX = 1000
 SCENARIO_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 PROCESS_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 TARGET = r"^[a-z][a-z0-9_-]*(\[[0-9]+\]|:[a-z]+)?$"
+PROBE = r"^[^\s,]{1,100}$"
 # What a pattern says, in words.
 EXPLAINED = {
+    PROBE: "has no space and no comma, at most 100 characters",
     SCENARIO_NAME: "begins with a letter or digit, goes on with those and _ . -, at most 100",
     PROCESS_NAME: "begins with a small letter, goes on with those, digits, _ and -, at most 32",
     TARGET: "a process (writer, reader[1]) or a selector (reader:one)",
 }
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ENV_BYTES_MAX = 32 * 4096 - 1  # MAX_ARG_STRLEN of execve(2), less its NUL
-ERROR_OUTCOME = r"^error:[A-Za-z_][A-Za-z0-9_.]*$"
 
 
 def key(default: Any, doc: str, *, unit: Optional[str] = None, **limits: Any) -> Any:
@@ -76,8 +77,8 @@ PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), _AS_TEXT]
 
 
 # Tags of the unions below. They appear in pydantic's locations and are dropped from ours.
-TABLE, PLAIN, STEPPED = "<table>", "<plain>", "<step>"
-_table_or_plain = Discriminator(lambda v: TABLE if isinstance(v, (dict, BaseModel)) else PLAIN)
+TABLE, PLAIN, STEPPED, PROBED = "<table>", "<plain>", "<step>", "<probe>"
+table_or_plain = Discriminator(lambda v: TABLE if isinstance(v, (dict, BaseModel)) else PLAIN)
 
 
 def _env(value: Any) -> Any:
@@ -92,14 +93,6 @@ def _env(value: Any) -> Any:
         if name == choice.VARIABLE and isinstance(text, str) and text not in ("", *choice.KINDS):
             known = " or ".join(choice.KINDS)
             raise refuse(f"{name} is {names.show(text)}: not {known}")
-    return value
-
-
-def _regular_expression(value: str) -> str:
-    try:
-        re.compile(value)
-    except (re.error, RecursionError, OverflowError) as bad:
-        raise refuse(f"{names.show(value)} is not a regular expression: {bad}") from None
     return value
 
 
@@ -143,7 +136,7 @@ Size = Annotated[
         Annotated[int, Field(ge=0, le=SLOT_BYTES_MAX), Tag(PLAIN)],
         Annotated[Uniform, Tag(TABLE)],
     ],
-    _table_or_plain,
+    table_or_plain,
 ]
 
 
@@ -253,7 +246,16 @@ class AtStep(BaseModel):
     after_ops: int = key(0, "not before so many operations are completed", ge=0, le=10**9)
 
 
+class AtProbe(BaseModel):
+    model_config = STRICT
+    process: Optional[Target] = key(None, "who passes it; absent: the target")
+    probe: str = key(..., "the name that the program gives it: spinbed.probe(name)", pattern=PROBE)
+    occurrence: int = key(1, "which passing of it", ge=1, le=10**6)
+
+
 def _at_tag(value: Any) -> str:
+    if isinstance(value, AtProbe) or (isinstance(value, dict) and "probe" in value):
+        return PROBED
     if isinstance(value, AtStep):
         return STEPPED
     if isinstance(value, dict) and any(name in value for name in ("step", "path", "occurrence")):
@@ -266,6 +268,7 @@ At = Annotated[
         Annotated[Duration, Tag(PLAIN)],
         Annotated[AfterOps, Tag(TABLE)],
         Annotated[AtStep, Tag(STEPPED)],
+        Annotated[AtProbe, Tag(PROBED)],
     ],
     Discriminator(_at_tag),
 ]
@@ -276,84 +279,6 @@ class Check(BaseModel):
 
     model_config = STRICT
     alias: CheckerName = key(..., "a checker of the table, or their_pkg.module:Checker")
-
-
-class Bounds(BaseModel):
-    model_config = STRICT
-    min: int = key(0, "at least so many", ge=0)
-    max: Optional[int] = key(None, "at most so many; absent: no limit", ge=0)
-
-
-Count = Annotated[
-    Union[Annotated[int, Field(ge=0), Tag(PLAIN)], Annotated[Bounds, Tag(TABLE)]],
-    _table_or_plain,
-]
-
-
-class ExpectVerdict(BaseModel):
-    """What the checkers must say; valid where no [[expect]] names a verdict."""
-
-    model_config = STRICT
-    verdict: Annotated[str, OneOf("verdict", lambda: ("valid", "unknown", "invalid"))] = key(
-        ..., "the verdict of the whole run"
-    )
-    checker: Optional[CheckerName] = key(None, "the checker that must say so, among others")
-
-
-class ExpectOutcome(BaseModel):
-    """Operations that end in another way than ok."""
-
-    model_config = STRICT
-    process: Target = key(..., "a process, or the name of a [[process]] table for all of it")
-    op: Annotated[str, OneOf("operation", lambda: ("send", "receive"))] = key(
-        ..., "which operation"
-    )
-    outcome: Annotated[
-        str,
-        OneOf(
-            "outcome",
-            lambda: names.OUTCOMES,
-            beside=lambda text: re.fullmatch(ERROR_OUTCOME, text) is not None,
-            pattern=ERROR_OUTCOME,
-        ),
-    ] = key(..., "how it ended; error:<ExceptionType> for what has no name of its own")
-    count: Count = key({"min": 1}, "how often: a number, or { min, max }")
-
-
-class Exit(BaseModel):
-    model_config = STRICT
-    signal: Optional[Annotated[str, OneOf("signal", names.signal_names)]] = key(
-        None, "the signal it dies of, such as SIGKILL"
-    )
-    status: Optional[int] = key(None, "the status it exits with", ge=0, le=255)
-
-
-class ExpectExit(BaseModel):
-    """A process that ends in another way than with status 0."""
-
-    model_config = STRICT
-    process: Target = key(..., "a process, or the name of a [[process]] table for any of it")
-    exit: Exit = key(..., "{ signal = ... } or { status = ... }")
-
-
-class Log(BaseModel):
-    model_config = STRICT
-    logger: Optional[str] = key(None, "the logger's name; absent: any", min_length=1)
-    level: Optional[Annotated[str, OneOf("level", lambda: names.LEVELS)]] = key(
-        None, "the record's level; absent: any"
-    )
-    matches: Optional[Annotated[str, BeforeValidator(_regular_expression)]] = key(
-        None, "a regular expression searched in the message; absent: any"
-    )
-    count: Count = key({"min": 1}, "how often: a number, or { min, max }")
-
-
-class ExpectLog(BaseModel):
-    """A log record of WARNING or above that is part of the story."""
-
-    model_config = STRICT
-    process: Target = key(..., "a process, or the name of a [[process]] table for all of it")
-    log: Log = key(..., "{ logger, level, matches, count }")
 
 
 class Head(BaseModel):

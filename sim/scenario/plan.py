@@ -35,7 +35,16 @@ class AtStep:
     occurrence: int  # within one message, from 1
 
 
-Place = Union[AfterOps, AtStep]  # where a process is held, or was when it died of it
+@dataclass(frozen=True)
+class AtProbe:
+    """When `process`, a program, passes a probe for the `occurrence`th time."""
+
+    process: str
+    probe: str
+    occurrence: int
+
+
+Place = Union[AfterOps, AtStep, AtProbe]  # where a process is held, or was when it died of it
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Injection:
     index: int
     key: str  # "fault[0]", the table it comes from
     fault: Fault  # its target is one full process name
-    trigger: Union[AtTime, AfterOps, AtStep]
+    trigger: Union[AtTime, AfterOps, AtStep, AtProbe]
     heal_after_ns: Optional[int]  # None: at the end of the run, or nothing to heal
 
 
@@ -66,14 +75,24 @@ class ReaderWorkload:
 
 
 @dataclass(frozen=True)
+class ProgramWorkload:
+    """A program of anybody's. One of `program` and `argv` is set."""
+
+    program: Optional[str]  # "pkg.module:function"
+    argv: Sequence[str]
+    python: Optional[str]  # the interpreter of `program`; None: the runner's own
+    cwd: Optional[str]  # None: the runner's
+
+
+@dataclass(frozen=True)
 class ProcessPlan:
     name: str  # "reader[1]", or "writer" where there is one
-    role: str  # "writer" | "reader"
+    role: str  # "writer" | "reader" | "program"
     rank: Optional[int]  # reader's rank over all reader tables, 0-based
     wait: str
     start: str  # "template" | "fork" | "spawn" | "forkserver"
     env: Mapping[str, str]
-    workload: Union[WriterWorkload, ReaderWorkload]
+    workload: Union[WriterWorkload, ReaderWorkload, ProgramWorkload]
     kernels: Optional[str] = None  # "compiled" | "pure"; None: what the host has
 
 
@@ -93,6 +112,9 @@ class Expectation:
     log_logger: Optional[str] = None
     log_level: Optional[str] = None
     log_matches: Optional[str] = None
+    stream: Optional[str] = None  # "stdout" | "stderr", with a pattern searched in it
+    output_matches: Optional[str] = None
+    probe: Optional[str] = None  # with counts
 
 
 @dataclass(frozen=True)
@@ -135,6 +157,11 @@ class Plan:
     header: Header = field(repr=False)  # the same facts as the checkers need them
     explore: Explore = Explore()
     sometimes: Sequence[Sometimes] = ()
+
+    @property
+    def is_of_programs(self) -> bool:
+        """Nobody talks over a transport of ours."""
+        return any(isinstance(process.workload, ProgramWorkload) for process in self.processes)
 
     @property
     def model(self) -> str:

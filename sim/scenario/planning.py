@@ -11,7 +11,7 @@ import hashlib
 import random
 from typing import Any, Dict, List, Optional, Sequence, TypeVar
 
-from sim.abc import Transport
+from sim.abc import NO_TRANSPORT, Transport
 from sim.errors import Problem, ScenarioError
 from sim.history.history import Allowance, FaultHeader, Header, ProcessHeader
 from sim.plugin import PluginError
@@ -19,12 +19,14 @@ from sim.scenario import agreement
 from sim.scenario.fault_schema import aimed, heal_key
 from sim.scenario.plan import (
     AfterOps,
+    AtProbe,
     AtStep,
     AtTime,
     Expectation,
     Injection,
     Plan,
     ProcessPlan,
+    ProgramWorkload,
     ReaderWorkload,
     WriterWorkload,
 )
@@ -65,7 +67,7 @@ def make_plan(scenario: Scenario, seed: int, world: Optional[str] = None) -> Pla
     Raises ScenarioError where a transport named "pkg.module:Thing" cannot be imported.
     """
     assert 0 <= seed <= SEED_MAX
-    transport = _transport(scenario)
+    knows_owner = _transport(scenario).knows_owner if has_ring(scenario) else True
     processes = _processes(scenario, seed)
     injections = _injections(scenario, seed)
     world = world or _own_world(scenario)
@@ -84,10 +86,15 @@ def make_plan(scenario: Scenario, seed: int, world: Optional[str] = None) -> Pla
         injections=injections,
         checkers=scenario.checkers,
         expectations=scenario.expectations,
-        header=_header(scenario, seed, world, transport, processes, injections),
+        header=_header(scenario, seed, world, knows_owner, processes, injections),
         explore=scenario.explore,
         sometimes=scenario.sometimes,
     )
+
+
+def has_ring(scenario: Scenario) -> bool:
+    """Or its processes are programs, which talk over nothing of ours."""
+    return scenario.transport is not NO_TRANSPORT
 
 
 def _own_world(scenario: Scenario) -> str:
@@ -137,6 +144,8 @@ def _processes(scenario: Scenario, seed: int) -> Sequence[ProcessPlan]:
 
 
 def _workload(scenario: Scenario, seed: int, name: str, said: Any) -> Any:
+    if isinstance(said, ProgramWorkload):
+        return said
     if not isinstance(said, Sending):
         return ReaderWorkload(said.think_ns, said.deadline_ns, said.on_timeout)
     return WriterWorkload(
@@ -177,6 +186,8 @@ def _injection(table: FaultTable, target: str, time: int) -> Dict[str, Any]:
     trigger: Any
     if table.at_ns is not None:
         trigger = AtTime(table.at_ns + time * table.every_ns)
+    elif table.probe is not None:
+        trigger = AtProbe(table.after_process or target, table.probe, table.occurrence)
     else:
         assert table.after_ops is not None
         process = table.after_process or target
@@ -208,7 +219,7 @@ def _header(
     scenario: Scenario,
     seed: int,
     world: str,
-    transport: Transport,
+    knows_owner: bool,
     processes: Sequence[ProcessPlan],
     injections: Sequence[Injection],
 ) -> Header:
@@ -227,7 +238,7 @@ def _header(
         slots=scenario.transport.slots,
         slot_bytes=scenario.transport.slot_bytes,
         mutant=scenario.transport.mutant,
-        knows_owner=transport.knows_owner,
+        knows_owner=knows_owner,
         processes=tuple(map(_process_header, processes)),
         faults=tuple(map(_fault_header, injections)),
         allowances=tuple(dict.fromkeys(allowances)),
@@ -238,13 +249,16 @@ def _header(
 
 
 def _process_header(process: ProcessPlan) -> ProcessHeader:
+    work = process.workload
+    if isinstance(work, ProgramWorkload):
+        return ProcessHeader(process.name, process.role, process.rank, None)
     return ProcessHeader(
         name=process.name,
         role=process.role,
         rank=process.rank,
-        deadline_ns=process.workload.deadline_ns,
-        messages=getattr(process.workload, "messages", None),
-        on_timeout=process.workload.on_timeout,
+        deadline_ns=work.deadline_ns,
+        messages=getattr(work, "messages", None),
+        on_timeout=work.on_timeout,
     )
 
 
@@ -262,6 +276,8 @@ def _allowed(expectation: Expectation) -> Sequence[Allowance]:
         return (
             Allowance("outcome", process, expectation.op, expectation.outcome, expectation.key),
         )
+    if expectation.stream is not None or expectation.probe is not None:
+        return ()  # neither needs a licence
     if expectation.exit is not None:
         return (Allowance("exit", process, value=expectation.exit, because=expectation.key),)
     return (

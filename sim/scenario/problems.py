@@ -21,13 +21,12 @@ from pydantic import BaseModel, ValidationError
 
 from sim.errors import Problem
 from sim.scenario.lines import Lines, Path, spell
-from sim.scenario.models import EXPLAINED, PLAIN, STEPPED, TABLE
+from sim.scenario.models import EXPLAINED, PLAIN, PROBED, STEPPED, TABLE
 from sim.scenario.names import nearest, show
 
 # Keys of the format that later capabilities bring, by their place without indices.
 LATER = frozenset(
-    {"process.program", "process.argv", "process.python", "process.host"}
-    | {"fault.at.probe"}
+    {"process.host"}
     | {"expect.hang", "expect.waiting", "expect.on", "expect.within"}
 )
 
@@ -120,7 +119,7 @@ def _location(loc: Tuple[Union[str, int], ...], raw: Any) -> Path:
     path: Path = ()
     for part in loc:
         is_key = isinstance(raw, dict) and part in raw
-        if part in (TABLE, PLAIN, STEPPED) and not is_key:
+        if part in (TABLE, PLAIN, STEPPED, PROBED) and not is_key:
             continue
         path += (part,)
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence, Type, Union
 
 from sim.abc import Fault, TransportSpec
-from sim.scenario.plan import Expectation, Explore, Sometimes
+from sim.scenario.plan import Expectation, Explore, ProgramWorkload, Sometimes
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ProcessTable:
     wait: str
     start: str
     env: Mapping[str, str]
-    workload: Union[Sending, Receiving]
+    workload: Union[Sending, Receiving, ProgramWorkload]
     kernels: Optional[str] = None  # None: what the host has
 
     @property
@@ -71,6 +71,7 @@ class FaultTable:
     step: Optional[str] = None  # a site; with `path`, and after `after_ops`
     occurrence: int = 1
     path: str = ""
+    probe: Optional[str] = None  # the `occurrence`th passing of it
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,12 @@ from pydantic import Field, create_model
 
 from sim import transport
 from sim.plugin import PATTERN
+from sim.scenario.expect_models import EXPECTATIONS
 from sim.scenario.exploring import Explore, SometimesOutcome, SometimesRung, SometimesStep
 from sim.scenario.fault_schema import fault_models
 from sim.scenario.models import (
     STRICT,
     Check,
-    ExpectExit,
-    ExpectLog,
-    ExpectOutcome,
-    ExpectVerdict,
     Head,
     ReaderProcess,
     Sweep,
@@ -24,6 +21,7 @@ from sim.scenario.models import (
     WriterProcess,
     key,
 )
+from sim.scenario.program_models import ProgramProcess
 
 # Of a fault that no table lists nobody knows the keys before it is imported.
 PLUG_IN = {
@@ -38,15 +36,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> Dict[str, Any]:
     """Names, types, limits, units and defaults; that tables agree is for the loader to check."""
     fault: Any = Annotated[Union[tuple(fault_models().values())], Field(discriminator="kind")]
-    process: Any = Union[WriterProcess, ReaderProcess]
-    expect: Any = Union[ExpectVerdict, ExpectOutcome, ExpectExit, ExpectLog]
+    process: Any = Union[WriterProcess, ReaderProcess, ProgramProcess]
+    expect: Any = Union[tuple(EXPECTATIONS.values())]
     sometimes: Any = Union[SometimesRung, SometimesStep, SometimesOutcome]
     head: Dict[str, Any] = {
         name: (info.annotation, info) for name, info in Head.model_fields.items()
     }
     sections: Dict[str, Any] = {
         "transport": (Transport, key({}, "what the messages go through")),
-        "process": (List[process], key(..., "who takes part: one writer, 1 to 64 readers")),
+        "process": (List[process], key(..., "one writer and 1 to 64 readers, or programs")),
         "fault": (List[fault], key([], "what goes wrong")),
         "check": (List[Check], key([], "checkers that run; absent: all of them")),
         "expect": (List[expect], key([], "what must come of it; absent: verdict = valid")),

@@ -13,9 +13,12 @@ from sim.scenario.lines import Path
 from sim.scenario.models import AtStep, WriterProcess
 from sim.scenario.names import nearest, show
 from sim.scenario.problems import Collector
+from sim.scenario.program_models import ProgramProcess
+from sim.scenario.programs import has_programs
 from sim.scenario.steps import EVERY, MESSAGE, PARKING, Walker
 from sim.scenario.sweep import RUNS_MAX
 from sim.scenario.tables import Process, Tables
+from sim.scenario.who import candidates_of
 
 # What can be done to a process that waits at a step, where it obeys nobody.
 FROM_OUTSIDE = frozenset(
@@ -33,7 +36,7 @@ Crew = Mapping[str, Process]
 
 def check_steps(tables: Tables, problems: Collector) -> None:
     """Where a table that a step depends on is wrong, the steps are judged once it is right."""
-    if tables.transport is None or None in tables.processes:
+    if tables.transport is None or None in tables.processes or has_programs(tables.processes):
         return
     crew = {process.name: process for process in tables.processes if process is not None}
     gated: Dict[str, int] = {}
@@ -110,7 +113,7 @@ def _at(
 def _who(table: object, crew: Crew) -> Sequence[str]:
     """Who may come to the step; nobody where the name is wrong, which others say."""
     name = table.at.process or table.target  # type: ignore[attr-defined]
-    return agreement.candidates_of(name, crew)[0]
+    return candidates_of(name, crew)[0]
 
 
 def _walker(name: str, tables: Tables, crew: Crew) -> Optional[Walker]:
@@ -119,6 +122,7 @@ def _walker(name: str, tables: Tables, crew: Crew) -> Optional[Walker]:
     readers = sum(process.count for process in crew.values() if process.role == "reader")
     spec = agreement.transport_spec(tables.transport, readers=readers)
     process = crew[name.split("[")[0]]
+    assert not isinstance(process, ProgramProcess)
     writers = [process for process in crew.values() if isinstance(process, WriterProcess)]
     if not steps.is_known(spec.kind) or not writers:
         return None

@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
 from pydantic import BaseModel
 
 from sim.plugin import PluginError, is_named
+from sim.scenario.expect_models import EXPECTATIONS
 from sim.scenario.exploring import SOMETIMES, Explore
 from sim.scenario.fault_schema import (
     UnreadFault,
@@ -19,10 +20,6 @@ from sim.scenario.fault_schema import (
 from sim.scenario.lines import Path
 from sim.scenario.models import (
     Check,
-    ExpectExit,
-    ExpectLog,
-    ExpectOutcome,
-    ExpectVerdict,
     Head,
     ReaderProcess,
     Transport,
@@ -30,19 +27,15 @@ from sim.scenario.models import (
 )
 from sim.scenario.names import find_checker, nearest, show
 from sim.scenario.problems import LATER, Collector, kind_of
+from sim.scenario.program_models import ProgramProcess
+from sim.scenario.programs import check_programs
 
 LISTS = ("process", "fault", "check", "expect", "sometimes")
 SECTIONS = ("transport", "explore", *LISTS, "sweep")
 TABLES_MAX = 256  # of each list: a page of [[fault]] is more than anybody reads
 
 ROLES: Mapping[str, Type[BaseModel]] = {"writer": WriterProcess, "reader": ReaderProcess}
-EXPECTATIONS: Mapping[str, Type[BaseModel]] = {
-    "verdict": ExpectVerdict,
-    "outcome": ExpectOutcome,
-    "exit": ExpectExit,
-    "log": ExpectLog,
-}
-Process = Union[WriterProcess, ReaderProcess]
+Process = Union[WriterProcess, ReaderProcess, ProgramProcess]
 
 
 @dataclass
@@ -68,7 +61,7 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector, *, imports: boo
         transport=problems.validated(Transport, keys.get("transport", {}), ("transport",)),
     )
     for path, raw in _each(keys, "process", problems):
-        tables.processes.append(_one_of(ROLES, "role", "role", raw, path, problems))
+        tables.processes.append(_process(raw, path, problems))
     for path, table in _each(keys, "fault", problems):
         tables.faults.append(_fault(table, path, problems, imports=imports))
     for path, raw in _each(keys, "check", problems):
@@ -82,6 +75,7 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector, *, imports: boo
         tables.explore = problems.validated(Explore, keys["explore"], ("explore",))
     for path, raw in _each(keys, "sometimes", problems):
         tables.sometimes.append(_sometimes(raw, path, problems))
+    check_programs(tables, keys, problems)
     return tables
 
 
@@ -133,7 +127,8 @@ def _one_of(
     if later:
         return None
     if tag not in raw:
-        problems.add((*path, tag), f"is required: one of {', '.join(models)}")
+        other = "; a program has `program` or `argv`" if tag == "role" else ""
+        problems.add((*path, tag), f"is required: one of {', '.join(models)}{other}")
     elif not isinstance(name, str):
         problems.add((*path, tag), f"expected a string, got {show(name)} ({kind_of(name)})")
     else:
@@ -143,6 +138,12 @@ def _one_of(
     tagged = [{**raw, tag: alias} for alias in models]
     problems.refused_by_all(zip(models.values(), tagged), path)
     return None
+
+
+def _process(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
+    if isinstance(raw, dict) and "role" not in raw and ("program" in raw or "argv" in raw):
+        return problems.validated(ProgramProcess, raw, path)
+    return _one_of(ROLES, "role", "role", raw, path, problems)
 
 
 def _fault(raw: Any, path: Path, problems: Collector, *, imports: bool) -> Optional[Any]:

@@ -14,8 +14,10 @@ from sim.live.region import names_with
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
 from sim.scenario.fault_schema import fault_models
+from sim.scenario.loader import load_text
 from sim.scenario.plan import (
     AfterOps,
+    AtProbe,
     AtStep,
     AtTime,
     Injection,
@@ -23,10 +25,18 @@ from sim.scenario.plan import (
     ReaderWorkload,
     WriterWorkload,
 )
+from sim.scenario.planning import make_plan
 from sim.scenario.steps import MESSAGE
 from sim.testing.literal_plan import MS, SECOND, literal_plan
 
-ROLES = {"writer", "reader"}
+PROGRAM = """
+schema = 1
+name = "fault-kit"
+[[process]]
+name = "app"
+program = "sim.testing.kit_program:main"
+"""
+ROLES = {"writer", "reader", "program"}
 MESSAGES = 60
 OPS_BEFORE = 5
 
@@ -47,7 +57,8 @@ def check_fault(fault: Any, supervisor: Supervisor, *, observe: Optional[Observe
     - take the death of its target for a heal;
     - account for every exit that it causes, and leave nothing behind.
 
-    The fault is aimed at the writer or at reader[1]. Raises Lacking where this host cannot.
+    The fault is aimed at the writer, at reader[1], or at a program, app (sim/testing/kit_program).
+    Raises Lacking where this host cannot.
     """
     _check_face(fault)
     lack = lack_of_rights(fault.requires)
@@ -161,7 +172,9 @@ def _check_history(fault: Any, history: History, supervisor: Supervisor) -> None
 
 
 def _plan(fault: Any, watched: _Watched) -> Plan:
-    """A writer and two readers, and the fault in the middle of their work."""
+    """The fault in the middle of the work of a program, or of a writer and two readers."""
+    if fault.target == "app":
+        return _program_plan(fault, watched)
     slots, interval_ns, think_ns = 8, 1 * MS, 0
     if hasattr(fault, "waits_by"):  # its target waits for a slower peer, and still after the heal
         is_writer = fault.target == "writer"
@@ -191,7 +204,21 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
     )
 
 
+def _program_plan(fault: Any, watched: _Watched) -> Plan:
+    (scenario,) = load_text(PROGRAM, "fault-kit.toml")
+    plan = make_plan(scenario, 0)
+    injected: Any = watched
+    trigger: Any = AtTime(0) if hasattr(fault, "prepare") else AtProbe("app", "turn", OPS_BEFORE)
+    injection = Injection(0, "fault[0]", injected, trigger, 20 * MS if fault.heals else None)
+    header = dataclasses.replace(
+        plan.header,
+        faults=[FaultHeader(0, fault.alias, fault.target, fault.heals, fault.fatal)],
+        allowances=fault.accounts_for("the kit"),
+    )
+    return dataclasses.replace(plan, injections=[injection], header=header)
+
+
 def targets(fault_kind: Any) -> Sequence[str]:
     """At whom the kit can aim a fault of this kind."""
-    return [name for name, role in (("writer", "writer"), ("reader[1]", "reader"))
-            if role in fault_kind.roles]  # fmt: skip
+    names = {"writer": "writer", "reader[1]": "reader", "app": "program"}
+    return [name for name, role in names.items() if role in fault_kind.roles]

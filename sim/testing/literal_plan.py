@@ -49,8 +49,10 @@ def literal_plan(
         mutant=transport.mutant,
         knows_owner=find_transport(transport.kind).knows_owner,
         processes=[
-            ProcessHeader(each.name, each.role, each.rank, each.workload.deadline_ns)
-            for each in processes
+            ProcessHeader(name, role, rank, getattr(workload, "deadline_ns", None))
+            for name, role, rank, workload in (
+                (each.name, each.role, each.rank, each.workload) for each in processes
+            )
         ],
         faults=faults,
         allowances=allowances,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Mapping
 
 from cy_kernels import explore
-from sim.scenario.plan import AtStep, Plan, ProcessPlan, ReaderWorkload, WriterWorkload
+from sim.scenario.plan import (
+    AtStep,
+    Plan,
+    ProcessPlan,
+    ProgramWorkload,
+    ReaderWorkload,
+    WriterWorkload,
+)
 
 HEARTBEAT = "wait.clock.store_heartbeat"
 STEP_NUMBERS: Mapping[str, int] = {name: number for number, name in explore.STEPS}
@@ -62,6 +69,7 @@ def wait_of(process: ProcessPlan) -> str:
 
 def _set_process(made: explore.Simulation, process: ProcessPlan, *, evicts: bool) -> None:
     work = process.workload
+    assert not isinstance(work, ProgramWorkload)
     deadline_ns = -1 if work.deadline_ns is None else work.deadline_ns
     if isinstance(work, WriterWorkload):
         made.set_writer(

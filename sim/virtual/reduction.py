@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Iterator, Optional, Sequence, Tuple
 
-from sim.scenario.plan import AfterOps, AtStep, AtTime, Injection, Plan, ProcessPlan, WriterWorkload
+from sim.scenario.plan import (
+    AfterOps,
+    AtProbe,
+    AtStep,
+    AtTime,
+    Injection,
+    Plan,
+    ProcessPlan,
+    WriterWorkload,
+)
 
 LEAST_MESSAGE_BYTES = 8  # a message's number
 
@@ -90,7 +99,7 @@ class Reduction:
 
     def _injection(self, injection: Injection) -> Injection:
         trigger = injection.trigger
-        if self.after_ops is None or isinstance(trigger, AtTime):
+        if self.after_ops is None or isinstance(trigger, (AtTime, AtProbe)):
             return injection
         if isinstance(trigger, AfterOps):
             return replace(

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any, ClassVar, Deque, Dict, List, Mapping, NoReturn, Optional, Sequence
 
 from cy_kernels.explore import Simulation
-from sim.abc import Capability, Machine
+from sim.abc import Capability, Launch, Machine
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import HANG, INFO, Op
@@ -273,6 +273,10 @@ class VirtualWorld:
     @property
     def machine(self) -> Machine:
         _cannot("change what surrounds a process")
+
+    @property
+    def launch(self) -> Launch:
+        _cannot("start a program")
 
     # From begin to end.
 

@@ -1,0 +1,69 @@
+"""The template's child that becomes a program of anybody's, from its fork to its exec."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+from dataclasses import asdict, dataclass
+from typing import Mapping, Optional, Sequence, Tuple
+
+from sim.live.death import die_with_parent
+
+FDS = 4  # probes, this order, stdout, stderr
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells say it
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to execute, and in what surroundings. Travels as JSON in a memfd."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Optional[str]
+    limits: Sequence[Tuple[str, int]]  # RLIMIT_<name>, soft and hard
+    probe_variable: str  # gets the number of the descriptor that probes are written to
+
+    def memfd(self) -> int:
+        fd = os.memfd_create("spinbed-order", os.MFD_CLOEXEC)
+        os.write(fd, json.dumps(asdict(self)).encode("utf-8", "surrogateescape"))
+        return fd
+
+
+def main(fds: Sequence[int], own: Sequence[int]) -> int:
+    """Returns only where the program cannot be executed: the exit status that says so."""
+    probes, order, stdout, stderr = fds
+    for fd in own:
+        os.close(fd)
+    with open(order, "rb", closefd=False) as file:
+        file.seek(0)
+        said = json.loads(file.read().decode("utf-8", "surrogateescape"))
+    null = os.open(os.devnull, os.O_RDONLY)
+    for fd, number in ((null, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(fd, number)
+    die_with_parent()
+    os.setsid()  # a signal to its process group is none to ours, and no terminal is its own
+    os.set_inheritable(probes, True)
+    env = {**said["env"], said["probe_variable"]: str(probes)}
+    for number in range(1, signal.NSIG):  # what is ignored here would be ignored there
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    what = said["argv"][0]
+    try:
+        if said["cwd"] is not None:
+            what = said["cwd"]
+            os.chdir(what)
+            what = said["argv"][0]
+        for name, limit in said["limits"]:
+            what = f"RLIMIT_{name}"
+            resource.setrlimit(getattr(resource, what), (limit, limit))
+        what = said["argv"][0]
+        os.execvpe(what, said["argv"], env)
+    except (OSError, ValueError) as error:
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        os.write(2, f"spinbed: {what}: {why}\n".encode("utf-8", "replace"))
+        return NOT_FOUND if getattr(error, "errno", None) == errno.ENOENT else NOT_EXECUTABLE
+    raise AssertionError("execvpe came back")

@@ -1,0 +1,217 @@
+"""How the programs of a run are started: what faults have asked for, made into one order each."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from sim.errors import WorldError
+from sim.inside.channel import ADDRESS, DESCRIPTOR
+from sim.inside.probing import HOLDS
+from sim.live import damage, inside_folder
+from sim.live.damage import How
+from sim.live.exec_child import NOT_EXECUTABLE, Order
+from sim.live.program import LiveProgram
+from sim.live.strays import RUN
+from sim.live.supervisor import Supervisor
+from sim.live.watcher import OWNER
+from sim.scenario.plan import ProcessPlan, ProgramWorkload
+
+BOOT = "from spinbed_inside.boot import main; main()"
+# Where a module's file would be found, without importing it: its package is not either.
+FIND = """
+import importlib.machinery, importlib.util, json, os, sys
+package, _, name = sys.argv[1].rpartition(".")
+folders = [os.path.abspath(folder) for folder in sys.path]
+if package:
+    found = importlib.util.find_spec(package.partition(".")[0])
+    folders = list(found.submodule_search_locations or ()) if found else []
+    folders = [os.path.join(folder, *package.split(".")[1:]) for folder in folders]
+paths = [os.path.join(folder, name + suffix)
+         for folder in folders for suffix in importlib.machinery.EXTENSION_SUFFIXES]
+print(json.dumps(next((path for path in paths if os.path.isfile(path)), None)))
+"""
+FIND_DEADLINE_S = 60.0  # a cold start of an interpreter
+
+
+class Broken:
+    """A compiled module of which a program finds a private copy first, broken."""
+
+    def __init__(self, module: str, how: How) -> None:
+        self.module = module
+        self.done: Mapping[str, Any] = {}
+        self._how = how
+        self._file: Optional[Path] = None
+        self._into: Optional[Path] = None
+
+    @property
+    def when(self) -> str:
+        return damage.KINDS[damage.parsed(self._how)[0]].when
+
+    def copy(self, work: ProgramWorkload, into: Path, env: Mapping[str, str]) -> None:
+        """Raises WorldError where the program would find no compiled file of that module."""
+        found = _file_of(self.module, _interpreter(work), work.cwd, env)
+        if found is None:
+            raise WorldError("break", detail=f"{self.module}: there is no compiled file of it")
+        depth = self.module.count(".")
+        source = found.parents[depth - 1] if depth else found
+        self._into = damage.private_copy(source, into)
+        self._file = self._into / found.relative_to(source.parent)
+
+    def damage(self) -> List[str]:
+        """What must come before the program's command line."""
+        assert self._file is not None and self._into is not None
+        self.done = damage.break_file(self._file, self._how, folder=self._into)
+        return list(self.done["launch"])
+
+
+@dataclass
+class _Asked:
+    """Of one process, by faults."""
+
+    variables: Dict[str, Optional[str]] = field(default_factory=dict)
+    limits: List[Tuple[str, int]] = field(default_factory=list)
+    hooks: List[Mapping[str, Any]] = field(default_factory=list)
+    broken: Dict[str, Broken] = field(default_factory=dict)  # by module
+
+
+class LiveLaunch:
+    """Satisfies sim.abc.Launch. `newest` is the current incarnation of a process; `heard` what its
+    hooks have said; `wait_for` lets time pass until something is so, the program has ended, or the
+    time is over."""
+
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        supervisor: Supervisor,
+        newest: Callable[[str], LiveProgram],
+        heard: Callable[[str, str, str], Sequence[Mapping[str, Any]]],
+        wait_for: Callable[[str, Callable[[], object], int], None],
+    ) -> None:
+        self._folder = folder
+        self._run = run
+        self._owner = supervisor.prefix[1:]
+        self._asked: Dict[str, _Asked] = {}
+        self._newest = newest
+        self._heard = heard
+        self._wait_for = wait_for
+
+    def order(self, process: ProcessPlan, address: str, holds: Sequence[str]) -> Order:
+        """Raises WorldError where what a fault has asked for cannot be had."""
+        work = process.workload
+        assert isinstance(work, ProgramWorkload)
+        asked = self._of(process.name)
+        env = {**os.environ, **process.env, OWNER: self._owner, RUN: self._run}
+        for name, value in asked.variables.items():
+            env.pop(name, None)
+            if value is not None:
+                env[name] = value
+        env[ADDRESS] = address
+        env[HOLDS] = ",".join(holds)
+        inside = self._folder / "inside"
+        if not inside.is_dir():
+            inside_folder.lay_out(inside)
+        spec = {"imports": asked.hooks, "logs": True, "stacks": True}
+        env = inside_folder.environment(inside, spec, env)
+        argv = list(work.argv)
+        if work.program is not None:
+            argv = [_interpreter(work), "-c", BOOT, work.program, process.start]
+        before: List[str] = []
+        for broken in asked.broken.values():
+            into = self._folder / f"broken-{process.name}" / broken.module
+            broken.copy(work, into, env)
+            if broken.when == "before_load":
+                before += broken.damage()
+            path = env.get("PYTHONPATH", "")
+            env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, (str(into), path)))}
+        return Order([*before, *argv], env, work.cwd, asked.limits, DESCRIPTOR)
+
+    # sim.abc.Launch
+
+    def set_variable(self, process: str, name: str, value: Optional[str]) -> None:
+        self._of(process).variables[name] = value
+
+    def variable(self, process: str, name: str) -> Optional[str]:
+        life = self._newest(process)
+        try:
+            with open(f"/proc/{life.pid}/environ", "rb") as file:
+                text = file.read()
+        except OSError:
+            text = b""
+        if not text:  # it has ended: what it was started with
+            return life.order.env.get(name)
+        found = dict(each.partition(b"=")[::2] for each in text.split(b"\0")).get(os.fsencode(name))
+        return None if found is None else os.fsdecode(found)
+
+    def limit(self, process: str, resource: str, limit: int) -> None:
+        self._of(process).limits.append((resource, limit))
+
+    def limit_of(self, process: str, resource_name: str) -> Optional[int]:
+        life = self._newest(process)
+        number = getattr(resource, f"RLIMIT_{resource_name}")
+        try:
+            if not life.is_dead and life.pid is not None:
+                return resource.prlimit(life.pid, number)[0]
+        except ProcessLookupError:
+            pass
+        if life.code == NOT_EXECUTABLE:
+            return None
+        return dict(life.order.limits).get(resource_name)  # it has ended: what it was started with
+
+    def hook(self, process: str, spec: Mapping[str, Any]) -> None:
+        self._of(process).hooks.append(spec)
+
+    def hooked(
+        self, process: str, kind: str, module: str, *, within_ns: int
+    ) -> Sequence[Mapping[str, Any]]:
+        self._wait_for(process, lambda: self._heard(process, kind, module), within_ns)
+        return self._heard(process, kind, module)
+
+    def damage(self, process: str, module: str, how: How) -> None:
+        self._of(process).broken[module] = Broken(module, how)
+
+    def damaged(self, process: str, module: str) -> Mapping[str, Any]:
+        broken = self._of(process).broken[module]
+        if not broken.done:
+            broken.damage()
+        return broken.done
+
+    def _of(self, process: str) -> _Asked:
+        return self._asked.setdefault(process, _Asked())
+
+
+def _interpreter(work: ProgramWorkload) -> str:
+    """Raises WorldError for a command that is none."""
+    if work.program is not None:
+        return work.python or sys.executable
+    if re.fullmatch(r"(python|pypy)[0-9.]*", os.path.basename(work.argv[0])) is None:
+        raise WorldError("find", detail=f"the interpreter of {work.argv[0]!r}: it is no python")
+    return work.argv[0]
+
+
+def _file_of(
+    module: str, interpreter: str, cwd: Optional[str], env: Mapping[str, str]
+) -> Optional[Path]:
+    """As the program itself would find it."""
+    try:
+        done = subprocess.run(
+            [interpreter, "-c", FIND, module],
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=FIND_DEADLINE_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise WorldError("find", detail=f"{module}: {error}") from error
+    found = json.loads(done.stdout)
+    return None if found is None else Path(found)

@@ -1,0 +1,350 @@
+"""The live world of programs: one run of a plan whose processes are anybody's."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+from collections import deque
+from contextlib import ExitStack
+from pathlib import Path
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Deque,
+    Dict,
+    List,
+    Mapping,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+from sim.abc import Capability, Launch, Machine
+from sim.errors import WorldError
+from sim.history.history import History, in_order
+from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
+from sim.live.launching import LiveLaunch
+from sim.live.litter import remove_files
+from sim.live.program import LiveProgram
+from sim.live.region import names_with, remove
+from sim.live.strays import ask_for_stacks, kill_strays, strays
+from sim.live.supervisor import Supervisor, describe_exit
+from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
+
+SIGNAL_DEADLINE_NS = 20_000_000_000
+POLL_NS = 1_000_000
+STACKS_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
+FOLDERS = "/tmp"
+WATCH = "watch"
+SAID = {"probe": PROBE, "log": LOG, "hook": HOOK}
+
+
+class ProgramWorld:
+    """Satisfies sim.abc.World, and sim.nemesis.Stage."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.PAUSE, Capability.KILL, Capability.LAUNCH}
+    )
+
+    def __init__(self, plan: Plan, supervisor: Supervisor) -> None:
+        self._plan = plan
+        self._supervisor = supervisor
+        self._prefix = supervisor.next_run_prefix()
+        self._temporaries = supervisor.temporaries(FOLDERS) + self._prefix.rpartition(".r")[2]
+        self._lives: Dict[str, LiveProgram] = {}
+        self._paused: Dict[str, LiveProgram] = {}
+        self._reached: Deque[Place] = deque()
+        self._waits_at: Dict[Tuple[str, str], List[AtProbe]] = {}
+        self._passed: Dict[Tuple[str, str], int] = {}
+        self._ops: List[Op] = []
+        self._has_news = False
+        self._ended_by: Optional[str] = None
+        self.began_ns = time.monotonic_ns()
+        self._deadline_ns = self.began_ns + plan.deadline_ns
+        for injection in plan.injections:
+            if isinstance(injection.trigger, AtProbe):
+                at = injection.trigger
+                self._waits_at.setdefault((at.process, at.probe), []).append(at)
+        folder = Path(self._temporaries)
+        run = self._prefix.strip("/.")
+        self._run = run
+        self._launch = LiveLaunch(folder, run, supervisor, self._newest, self._heard, self._wait)
+
+    # What the nemesis drives.
+
+    def start(self) -> int:
+        """Everybody was started by `open`; the run's deadline counts from then."""
+        return self.began_ns
+
+    def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]:
+        """As LiveWorld's. A program that does nothing is no hang before the deadline of the run:
+        nobody knows what it waits for."""
+        while not self._reached:
+            now_ns = self.now_ns()
+            if until_ns is not None and now_ns >= until_ns:
+                return None
+            if is_healing_due and self._has_news:
+                self._has_news = False
+                return None
+            if not is_healing_due and self.is_quiet:
+                return None
+            if now_ns >= self._deadline_ns:
+                self._cut_short()
+                return None
+            self._supervisor.pump(min(self._deadline_ns, until_ns or self._deadline_ns))
+        return self._reached.popleft()
+
+    @property
+    def is_cut_short(self) -> bool:
+        return self._ended_by is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self._reached and all(
+            life.is_dead or life.name in self._paused for life in self._lives.values()
+        )
+
+    def release(self, process: str) -> None:
+        self._newest(process).answer()
+
+    def record(self, op: Op) -> None:
+        self._ops.append(op)
+
+    # sim.abc.World
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def pause(self, process: str) -> None:
+        life = self._newest(process)
+        life.send_signal(signal.SIGSTOP)
+        self._await(lambda: life.os_state() != "running", "SIGSTOP", life, POLL_NS)
+        if not life.is_dead:
+            self._paused[process] = life
+
+    def resume(self, process: str) -> None:
+        life = self._newest(process)
+        life.send_signal(signal.SIGCONT)
+        self._await(lambda: life.os_state() != "stopped", "SIGCONT", life, POLL_NS)
+        self._paused.pop(process, None)
+
+    def kill(self, process: str) -> None:
+        life = self._newest(process)
+        life.send_signal(signal.SIGKILL)
+        self._await(lambda: life.is_dead, "SIGKILL", life)
+
+    def state(self, process: str) -> str:
+        return self._newest(process).os_state()
+
+    def await_state(self, process: str, state: str, *, within_ns: int) -> str:
+        life = self._newest(process)
+        self._wait(process, lambda: life.os_state().startswith(state), within_ns, POLL_NS)
+        return life.os_state()
+
+    @property
+    def launch(self) -> Launch:
+        return self._launch
+
+    @property
+    def machine(self) -> Machine:
+        _of_rings()
+
+    def restart(self, process: str) -> int:
+        _of_rings()
+
+    def at_step(self, process: str) -> Mapping[str, Any]:
+        _of_rings()
+
+    def slow(self, process: str, per_op_ns: int) -> None:
+        _of_rings()
+
+    def raise_in_read(self, process: str) -> None:
+        _of_rings()
+
+    def unlink_region(self) -> str:
+        _of_rings()
+
+    def truncate_region(self, size_bytes: int) -> int:
+        _of_rings()
+
+    def acknowledged(
+        self, process: str, what: str, *, within_ns: int
+    ) -> Optional[Mapping[str, Any]]:
+        _of_rings()
+
+    def region_size_bytes(self) -> Optional[int]:
+        _of_rings()
+
+    def hold_back(self, process: str) -> None:
+        _of_rings()
+
+    def attach(self, process: str) -> str:
+        _of_rings()
+
+    # From begin to end.
+
+    def open(self) -> None:
+        """Start everybody."""
+        for injection in self._plan.injections:
+            if hasattr(injection.fault, "prepare"):
+                injection.fault.prepare(self)
+        for process in self._plan.processes:
+            self._spawn(process)
+        for life in self._lives.values():
+            self._await(lambda life=life: life.pid is not None, "start", life)  # type: ignore[misc]
+
+    def finish(self) -> History:
+        """End what still runs, and see what was left behind."""
+        self._kill_rest()
+        left = strays(self._supervisor.watcher_pid, self._run)
+        if left:
+            names = [f"process {each.pid}: {each.command}" for each in left]
+            self._note(WATCH, LEAK, detail={"names": names})
+            kill_strays(self._supervisor.watcher_pid, self._run)
+        if names_with(self._prefix):
+            self._note(WATCH, LEAK, detail={"names": list(names_with(self._prefix))})
+            remove(self._prefix)
+        header = dataclasses.replace(self._plan.header, name_prefix=self._prefix)
+        return History(header, in_order(self._ops))
+
+    def close(self) -> None:
+        """Idempotent, and safe after any failure: what cannot be ended here, the watcher ends."""
+        with ExitStack() as stack:
+            stack.callback(remove_files, [self._temporaries])
+            stack.callback(remove, self._prefix)
+            for life in self._lives.values():
+                stack.callback(life.close)
+            if self._supervisor.failure is None:
+                self._kill_rest()
+                kill_strays(self._supervisor.watcher_pid, self._run)
+
+    def _spawn(self, process: ProcessPlan) -> None:
+        address = f"{self._run}.{process.name}"
+        holds = [probe for name, probe in self._waits_at if name == process.name]
+        order = self._launch.order(process, address, holds)
+        try:
+            life = LiveProgram(process.name, 0, order, address, self._supervisor, self._on_event)
+        except OSError as error:
+            detail = f"{process.name}: {error}"
+            raise WorldError("start", errno=error.errno, detail=detail) from error
+        self._lives[process.name] = life
+
+    def _wait(
+        self,
+        process: str,
+        done: Callable[[], object],
+        within_ns: int,
+        poll_ns: Optional[int] = None,
+    ) -> None:
+        """Until it is done, the program has ended, or the time of it or of the run is over."""
+        life = self._newest(process)
+        deadline_ns = min(self.now_ns() + within_ns, self._deadline_ns)
+        while not done() and not life.is_dead:
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
+                return
+            step_ns = deadline_ns if poll_ns is None else min(deadline_ns, now_ns + poll_ns)
+            self._supervisor.pump(step_ns)
+
+    def _await(
+        self, done: Callable[[], bool], call: str, life: LiveProgram, poll_ns: Optional[int] = None
+    ) -> None:
+        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
+        while not done():
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
+                raise WorldError(call, pid=life.pid, detail=f"no effect on {life.name} in time")
+            self._supervisor.pump(deadline_ns if poll_ns is None else now_ns + poll_ns)
+
+    def _cut_short(self) -> None:
+        """The time is over: collect evidence while it is fresh."""
+        self._ended_by = "deadline"
+        alive = [life for life in self._lives.values() if not life.is_dead]
+        detail = {
+            "why": "deadline",
+            "waiting": [life.name for life in alive],
+            "blocked_ns": self._plan.deadline_ns,
+            "states": {life.name: life.os_state() for life in alive},
+            "below": [each.command for each in strays(self._supervisor.watcher_pid, self._run)],
+        }
+        self._note(WATCH, HANG, detail=detail)
+        self._collect_stacks(alive)
+
+    def _collect_stacks(self, lives: Sequence[LiveProgram]) -> None:
+        """Of all processes that print theirs on SIGUSR1; whoever does not catch it would die."""
+        sizes = {life.name: life.stderr.size_bytes for life in lives}
+        asked = ask_for_stacks(self._supervisor.watcher_pid, self._run)
+        deadline_ns = self.now_ns() + STACKS_NS
+        while asked and any(life.stderr.size_bytes == sizes[life.name] for life in lives):
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
+                return
+            self._supervisor.pump(now_ns + POLL_NS)
+
+    def _kill_rest(self) -> None:
+        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
+        rest = [life for life in self._lives.values() if not life.is_dead]
+        for life in rest:
+            life.is_ended_by_run = True
+        while any(not life.is_dead for life in rest):
+            if self.now_ns() >= deadline_ns:
+                late = next(life for life in rest if not life.is_dead)
+                raise WorldError("SIGKILL", pid=late.pid, detail=f"{late.name} does not end")
+            for life in rest:
+                life.send_signal(signal.SIGKILL)
+            self._supervisor.pump(deadline_ns)
+
+    def _on_event(self, life: LiveProgram, event: str, detail: Dict[str, Any]) -> None:
+        if event in SAID:
+            at_ns = detail.pop("time_ns", None)
+            is_held = detail.pop("is_held", False)
+            said = detail["log"] if event == "log" else detail
+            self._note(life.name, SAID[event], detail=said, time_ns=at_ns)
+            if event == "probe":
+                self._passes(life, str(detail["probe"]), is_held=is_held)
+            elif is_held:
+                life.answer()
+        elif event == "spawned":
+            self._note(life.name, SPAWN, detail=detail)
+        else:
+            assert event == "exit" and life.code is not None, event
+            self._has_news = True
+            self._paused.pop(life.name, None)
+            outcome = describe_exit(life.code)
+            self._note(life.name, EXIT, outcome=outcome, detail=detail)
+
+    def _passes(self, life: LiveProgram, probe: str, *, is_held: bool) -> None:
+        key = (life.name, probe)
+        self._passed[key] = count = self._passed.get(key, 0) + 1
+        awaited = [at for at in self._waits_at.get(key, ()) if at.occurrence == count]
+        self._reached.extend(dict.fromkeys(awaited))
+        if is_held and not awaited:
+            life.answer()
+
+    def _heard(self, process: str, kind: str, module: str) -> Sequence[Mapping[str, Any]]:
+        said = [op.detail or {} for op in self._ops if op.f == HOOK and op.process == process]
+        return [each for each in said if (each.get("hook"), each.get("module")) == (kind, module)]
+
+    def _note(
+        self,
+        process: str,
+        f: str,
+        *,
+        outcome: Optional[str] = None,
+        detail: Mapping[str, Any],
+        time_ns: Optional[int] = None,
+    ) -> None:
+        at_ns = self.now_ns() if time_ns is None else time_ns
+        self._ops.append(Op(at_ns, process, 0, INFO, f, outcome=outcome, detail=detail))
+
+    def _newest(self, process: str) -> LiveProgram:
+        if process not in self._lives:
+            raise WorldError("find", detail=f"{process} has not been started")
+        return self._lives[process]
+
+
+def _of_rings() -> NoReturn:
+    raise AssertionError("a program has no ring")

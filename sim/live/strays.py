@@ -1,0 +1,76 @@
+"""Processes that a program has started and left behind, wherever they went."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import List, NamedTuple, Sequence
+
+from sim.errors import WorldError
+from sim.live.procfs import descendants, stat
+
+RUN = "SPINBED_RUN"  # in the environment of a run's programs, and of all that they start
+KILL_DEADLINE_NS = 20_000_000_000
+POLL_S = 0.002
+
+
+class Stray(NamedTuple):
+    pid: int
+    command: str
+
+
+def strays(watcher: int, run: str) -> Sequence[Stray]:
+    """What runs below the watcher with this run's name in the environment that it was started
+    with. Whoever cleared that is found by the watcher alone, at the end of all runs."""
+    mark = f"{RUN}={run}".encode()
+    found: List[Stray] = []
+    for pid in descendants(watcher):
+        seen = stat(pid)
+        if seen is None or seen.state in "ZX" or mark not in _read(pid, "environ").split(b"\0"):
+            continue
+        words = _read(pid, "cmdline").split(b"\0")
+        found.append(Stray(pid, b" ".join(words).decode("utf-8", "replace").strip()[:200]))
+    return found
+
+
+def kill_strays(watcher: int, run: str) -> None:
+    """Until there is none. Raises WorldError where one does not die in time."""
+    deadline_ns = time.monotonic_ns() + KILL_DEADLINE_NS
+    while True:
+        left = strays(watcher, run)
+        if not left:
+            return
+        if time.monotonic_ns() > deadline_ns:
+            raise WorldError("SIGKILL", pid=left[0].pid, detail=f"{left[0].command} does not end")
+        for each in left:
+            try:
+                os.kill(each.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(POLL_S)
+
+
+def ask_for_stacks(watcher: int, run: str) -> int:
+    """SIGUSR1 for each of them that catches it: faulthandler then prints the stacks. How many."""
+    asked = 0
+    for each in strays(watcher, run):
+        if _catches(each.pid, signal.SIGUSR1):
+            os.kill(each.pid, signal.SIGUSR1)
+            asked += 1
+    return asked
+
+
+def _catches(pid: int, number: int) -> bool:
+    for line in _read(pid, "status").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""

@@ -1,0 +1,70 @@
+"""From checked tables of programs to what a plan says of them, and what they must agree on."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+from sim.scenario.lines import Path
+from sim.scenario.models import AfterOps, AtProbe, AtStep
+from sim.scenario.names import show
+from sim.scenario.plan import ProgramWorkload
+from sim.scenario.problems import Collector
+from sim.scenario.program_models import ProgramProcess
+
+# Checkers of what happens to programs. The others speak of messages, and there are none.
+CHECKERS = ("liveness", "exits", "logs", "leaks")
+
+
+def has_programs(processes: Sequence[Any]) -> bool:
+    return any(isinstance(process, ProgramProcess) for process in processes)
+
+
+def workload_of(table: ProgramProcess) -> ProgramWorkload:
+    return ProgramWorkload(
+        program=table.program, argv=tuple(table.argv or ()), python=table.python, cwd=table.cwd
+    )
+
+
+def check_programs(tables: Any, keys: Mapping[str, Any], problems: Collector) -> None:
+    """What a file of programs must not ask for, and a file of others not of programs."""
+    are_programs = has_programs(tables.processes)
+    others = [each for each in tables.processes if not isinstance(each, ProgramProcess)]
+    for index, process in enumerate(tables.processes):
+        if isinstance(process, ProgramProcess):
+            _check_program(process, ("process", index), problems)
+            if any(other is not None for other in others):
+                message = "a program beside writer and readers: a file has programs or a ring"
+                problems.add(("process", index), message)
+                return
+    for index, fault in enumerate(tables.faults):
+        at = getattr(fault, "at", None)
+        if are_programs and isinstance(at, (AfterOps, AtStep)):
+            message = "a program has no operations and no steps: wait for a time or a probe"
+            problems.add(("fault", index, "at"), message)
+        elif not are_programs and isinstance(at, AtProbe):
+            problems.add(("fault", index, "at"), "only a program has probes")
+    if not are_programs:
+        return
+    if "transport" in keys:
+        problems.add(("transport",), "nobody talks over it: the processes are programs")
+    if "explore" in keys:
+        problems.add(("explore",), "programs run live only: there is nothing to explore")
+    if tables.head is not None and "live" not in tables.head.worlds:
+        problems.add(("worlds",), "programs run in the live world only")
+
+
+def _check_program(process: ProgramProcess, path: Path, problems: Collector) -> None:
+    if (process.program is None) == (process.argv is None):
+        problems.add((*path, "program"), "needs one of program and argv")
+    if process.program is None:
+        for name in ("python", "start"):
+            if name in process.model_fields_set:
+                message = "goes with `program`: argv names its own interpreter"
+                problems.add((*path, name), message)
+    elif process.python is not None and process.start not in ("template", "spawn", "forkserver"):
+        message = f"{show(process.start)} would be a fork of the runner's interpreter, not of "
+        problems.add((*path, "start"), message + show(process.python))
+    for name in process.env:
+        if name.startswith("SPINBED_") and name not in ("SPINBED_KERNELS", "SPINBED_CPU"):
+            problems.add((*path, "env"), f"{name} is spinbed's own to set")
+

@@ -1,0 +1,116 @@
+"""Scenario files of programs: what they may say, and where they are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from sim.abc import NO_TRANSPORT
+from sim.errors import ScenarioError
+from sim.scenario.loader import load
+from sim.scenario.plan import AtProbe, AtTime, ProgramWorkload
+from sim.scenario.planning import make_plan
+
+GOOD = """\
+schema = 1
+name = "good"
+deadline = "10s"
+
+[[process]]
+name = "app"
+program = "pkg.module:function"
+count = 2
+python = "3.11"
+
+[[process]]
+name = "tool"
+argv = ["sleep", "1"]
+cwd = "/"
+
+[[fault]]
+kind = "env_var"
+target = "app[0]"
+variable = "X"
+
+[[fault]]
+kind = "kill"
+target = "tool"
+at = { process = "app[1]", probe = "ready", occurrence = 2 }
+
+[[expect]]
+process = "app"
+output = { matches = "^Error" }
+"""
+
+
+def test_a_plan_says_what_is_started_and_when_what_goes_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD)
+    (scenario,) = load(path)
+    plan = make_plan(scenario, 0)
+    assert plan.is_of_programs and plan.transport is NO_TRANSPORT and plan.worlds == ("live",)
+    works = [process.workload for process in plan.processes]
+    app = ProgramWorkload("pkg.module:function", (), "3.11", None)
+    assert works == [app, app, ProgramWorkload(None, ("sleep", "1"), None, "/")]
+    assert [process.name for process in plan.processes] == ["app[0]", "app[1]", "tool"]
+    triggers = {injection.fault.alias: injection.trigger for injection in plan.injections}
+    assert triggers == {"env_var": AtTime(0), "kill": AtProbe("app[1]", "ready", 2)}
+    assert "no_loss" not in plan.checkers and "exits" in plan.checkers
+
+
+PROGRAM = 'program = "pkg.module:function"'
+BAD = [
+    # (what is replaced, by what, line, key, part of the message, nearest)
+    (PROGRAM + "\ncount = 2\npython = \"3.11\"\n", "", 5, "process[0].role",
+     "a program has `program` or `argv`", None),
+    (PROGRAM, PROGRAM + '\nargv = ["x"]', 7, "process[0].program", "one of program and argv", None),
+    (PROGRAM, 'program = "pkg.module"', 7, "process[0].program", 'names a function as "pkg', None),
+    (PROGRAM, 'program = "pkg module:f"', 7, "process[0].program", "names a function", None),
+    (PROGRAM, PROGRAM + '\nwait = "park"', 8, "process[0].wait", "unknown key 'wait'", None),
+    (PROGRAM, PROGRAM + '\nstart = "frok"', 8, "process[0].start", "unknown start 'frok'", "fork"),
+    (PROGRAM, PROGRAM + '\nstart = "fork"', 8, "process[0].start", "not of '3.11'", None),
+    (PROGRAM, PROGRAM + "\nenv = { SPINBED_RUN = 'x' }", 8, "process[0].env", "own to set", None),
+    ('argv = ["sleep", "1"]', "argv = []", 13, "process[1].argv", "at least 1 needed", None),
+    ('argv = ["sleep", "1"]', 'argv = ["a\\u0000"]', 13, "process[1].argv[0]", "holds a NUL", None),
+    ('cwd = "/"', 'python = "3.11"', 14, "process[1].python", "names its own interpreter", None),
+    ('name = "good"', 'name = "good"\nworlds = ["virtual"]', 3, "worlds", "live world only", None),
+    ("[[fault]]", "[transport]\n[[fault]]", 16, "transport", "nobody talks over it", None),
+    ("[[fault]]", "[explore]\n[[fault]]", 16, "explore", "nothing to explore", None),
+    ('kind = "kill"', 'kind = "slow"', 23, "fault[1].target", "slow needs a reader or", None),
+    ('probe = "ready"', 'probe = "rea dy"', 24, "fault[1].at.probe", "has no space", None),
+    ('probe = "ready", occurrence = 2', "after_ops = 1", 24, "fault[1].at", "has no operat", None),
+    ('process = "app[1]", probe', 'process = "apq[1]", probe', 24, "fault[1].at.process",
+     "names nobody", "app[1]"),
+    ('variable = "X"', 'variable = "X=1"', 16, "fault[0]", "can be no variable's name", None),
+    ('variable = "X"', "", 16, "fault[0].variable", "is required", None),
+    ("matches", "stream = 'sdterr', matches", 28, "expect[0].output.stream", "unknown stream",
+     "stderr"),
+    ("^Error", "(", 28, "expect[0].output.matches", "is not a regular expression", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "line", "key", "fragment", "nearest"), BAD)
+def test_names_line_key_and_the_nearest_name(
+    old: str, new: str, line: int, key: str, fragment: str, nearest: Optional[str], tmp_path: Path
+) -> None:
+    assert old in GOOD
+    path = tmp_path / "bad.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key, problem.nearest) == (line, key, nearest), str(problem)
+    assert fragment in problem.message
+
+
+def test_a_file_has_programs_or_a_ring(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    ring = '[[process]]\nname = "writer"\nrole = "writer"\n'
+    path.write_text(GOOD + ring)
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (5, "process[0]")
+    assert "a file has programs or a ring" in problem.message
