@@ -15,5 +15,5 @@ def hooked(world: World, target: str, kind: str, module: str) -> Evidence:
     if not said:
         return Evidence(False, f"{target} never imported {module}", {"module": module})
     why = next((str(each["why"]) for each in said if "why" in each), "")
-    what = f"import of {module}: {', '.join(struck[:4])}" if struck else f"{module}: {why}"
+    what = f"{target} imports {module}" if struck else f"{module}: {why}"
     return Evidence(bool(struck), what, {"module": module, "events": events[:16]})
