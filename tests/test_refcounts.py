@@ -129,6 +129,17 @@ def test_it_says_the_loss_before_the_interpreter_dies_of_it(
         assert "Fatal Python error: bool_dealloc" in done.stderr
 
 
+@pytest.mark.parametrize("version", ["3.10", "3.11"])
+def test_one_reference_is_enough_to_die_of_at_the_end(
+    version: str, inside: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    extension = compiled(NEWER[0], tmp_path_factory, limited_api=True)
+    for calls, status in ((0, 0), (1, -signal.SIGABRT)):
+        code = f"for _ in range({calls}): constants.say_true()\nprint('at its end', flush=True)"
+        done = run(version, [inside, extension.parent], code)
+        assert (done.stdout, done.returncode) == ("at its end\n", status), done.stderr
+
+
 @pytest.mark.parametrize("version", COUNTED)
 def test_being_measured_again_and_again_costs_the_program_nothing(
     version: str, inside: Path, tmp_path_factory: pytest.TempPathFactory

@@ -1,8 +1,9 @@
 """Whether calls take references to True, False and None away: counted before they are all gone.
 
 An extension module that returns a constant without a reference of its own (a borrowed one) harms
-nobody for hundreds of calls; then the constant's count is 0, and the interpreter dies somewhere
-else. From CPython 3.12 on the three are immortal, and such a defect does no harm.
+nobody until the constant's count is 0: after hundreds of calls, somewhere else, or after a few at
+the interpreter's end, when it gives up its own references. From CPython 3.12 on the three are
+immortal, and such a defect does no harm.
 """
 
 from __future__ import annotations
