@@ -184,6 +184,8 @@ def _built(interpreter: Interpreter, final: Path, lock: int) -> Union[Environmen
         lack = build.make()
         if lack is not None:
             return lack
+        facts = {"kernels": build.kernels(final), "of": str(interpreter)}
+        (build.environment / FACTS).write_text(json.dumps(facts), encoding="utf-8")
         build.environment.rename(final)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -222,9 +224,12 @@ class _Build:
         failure = self.run(self.python, "-c", ASK)
         if failure is not None:
             return Lack(f"what was built for {interpreter} cannot be loaded: {failure}")
-        facts = {"kernels": json.loads(self.said()), "of": str(interpreter)}
-        (self.environment / FACTS).write_text(json.dumps(facts), encoding="utf-8")
         return None
+
+    def kernels(self, final: Path) -> str:
+        """What it has just said of them, when its files had not their final names."""
+        status: str = json.loads(self.said())
+        return status.replace(str(self.environment), str(final))
 
     def lay_out(self) -> None:
         """The sources into a tree of their own, and of those what is plain Python where it is
