@@ -192,6 +192,23 @@ def test_evidence_tells_the_file_before_and_after(constants: Path, entry: Path) 
     assert evidence["data"] == data
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_broken_is_whole_again_when_it_is_mended(
+    kind: str, constants: Path, entry: Path, tmp_path: Path
+) -> None:
+    skip_what_this_host_cannot(kind)
+    sound = tmp_path / "sound.so"
+    shutil.copy2(constants, sound)
+    break_file(constants, kind, folder=entry)
+    damage.mend_file(constants, sound, folder=entry)
+    assert constants.read_bytes() == sound.read_bytes()
+    assert constants.stat().st_mode == sound.stat().st_mode
+    assert os.listdir(entry) == ["constants.so"]
+    with pytest.raises(ValueError, match="is not in the private folder"):
+        damage.mend_file(tmp_path / "elsewhere.so", sound, folder=entry)
+    assert try_import("constants", python=[sys.executable], path=[entry]).is_imported
+
+
 def test_damage_that_changes_nothing_is_not_proven(constants: Path, entry: Path) -> None:
     assert break_file(constants, "empty", folder=entry)["proven"]
     assert not break_file(constants, "empty", folder=entry)["proven"]

@@ -75,6 +75,21 @@ def break_file(path: Path, how: How, *, folder: Path) -> Dict[str, Any]:
     }
 
 
+def mend_file(path: Path, sound: Path, *, folder: Path) -> None:
+    """Puts a copy of the file `sound` where one was broken, whatever is left of it there.
+
+    It is a new file, so a program that has loaded the broken one keeps that. Raises ValueError for
+    a path outside of `folder`.
+    """
+    _refuse_outside(path, folder)
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    _with_foreign_tag(path).unlink(missing_ok=True)
+    new = path.with_name(path.name + ".mended")
+    shutil.copy2(sound, new)
+    os.replace(new, path)
+
+
 def parsed(how: How) -> Tuple[str, Any]:
     """The kind and its argument, the default where none is given. Raises ValueError."""
     if isinstance(how, str):
@@ -141,7 +156,8 @@ def private_copy(source: Path, into: Path) -> Path:
     if source.is_dir():
         if not (source / "__init__.py").exists():
             raise ValueError(f"{source} is no package: it has no __init__.py")
-        shutil.copytree(source, into / source.name, ignore=NOT_COPIED)
+        target = into / source.name
+        shutil.copytree(source, target, ignore=NOT_COPIED, ignore_dangling_symlinks=True)
     elif (into / source.name).exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(into / source.name))
     else:
@@ -170,10 +186,14 @@ def file_of(module: str, entry: Path, *, suffix: str = "") -> Path:
     raise ValueError(f"{module} has not one extension file in {stem.parent}, but {names}")
 
 
-def _refuse_what_is_not_private(path: Path, folder: Path) -> None:
-    inside = folder.resolve()
-    if inside not in path.parent.resolve().parents and inside != path.parent.resolve():
+def _refuse_outside(path: Path, folder: Path) -> None:
+    parent, inside = path.parent.resolve(), folder.resolve()
+    if inside not in (parent, *parent.parents):
         raise ValueError(f"{path} is not in the private folder {folder}")
+
+
+def _refuse_what_is_not_private(path: Path, folder: Path) -> None:
+    _refuse_outside(path, folder)
     try:
         status = path.lstat()
     except FileNotFoundError as error:
@@ -239,8 +259,12 @@ def _directory(path: Path) -> None:
 
 
 def _foreign_tag(path: Path) -> None:
+    path.rename(_with_foreign_tag(path))
+
+
+def _with_foreign_tag(path: Path) -> Path:
     stem = path.name.split(".")[0]
-    path.rename(path.with_name(f"{stem}.{FOREIGN_TAG}-{platform.machine()}-linux-gnu.so"))
+    return path.with_name(f"{stem}.{FOREIGN_TAG}-{platform.machine()}-linux-gnu.so")
 
 
 def _unreadable(path: Path) -> None:
