@@ -1,0 +1,1 @@
+"""What a fork server can import in advance."""
