@@ -44,7 +44,8 @@ def test_after_few_calls_before_dies_at_its_end(
 ) -> None:
     done = run("before", NEWER, tmp_path_factory, SUBJECT_CALLS="20")
     assert json.loads(done.out) == worked("before", is_used=True, calls=20)
-    assert done.status == (0 if IS_IMMORTAL else -signal.SIGABRT)
+    if OWN != "3.9":  # which gives up fewer of its own
+        assert done.status == (0 if IS_IMMORTAL else -signal.SIGABRT)
 
 
 def test_after_refuses_what_takes_references_and_says_so_once(
