@@ -10,6 +10,7 @@ from sim.history.journal import Journal
 from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
 from sim.live.program_world import ProgramWorld
+from sim.live.pythons import lack_of_interpreters
 from sim.live.rights import lack_of_rights
 from sim.live.world import LiveWorld
 from sim.scenario.loader import count_runs, discover, load
@@ -86,4 +87,5 @@ def lacks(plan: Plan) -> Optional[str]:
     missing = sorted(capability.value for capability in plan.requires - there)
     if missing:
         return f"the live world cannot {', '.join(missing)} here"
-    return lack_of_kernels(plan) or lack_of_rights(plan.requires)
+    lack = lack_of_interpreters(plan) if plan.is_of_programs else lack_of_kernels(plan)
+    return lack or lack_of_rights(plan.requires)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
@@ -12,10 +13,11 @@ import pytest
 
 from sim.errors import ExitStatus
 from sim.history.history import History
-from sim.history.op import EXIT, HANG, HOOK, LEAK, LOG, PROBE
+from sim.history.op import EXIT, HANG, HOOK, LEAK, LOG, PROBE, SPAWN
 from sim.live.execution import run_plan
 from sim.live.procfs import stat
 from sim.live.supervisor import Supervisor
+from sim.run import lacks
 from sim.scenario.loader import load_text
 from sim.scenario.planning import make_plan
 from sim.verdict import RunResult, judge
@@ -161,7 +163,7 @@ def test_every_start_method_calls_it(run: Run, start: str) -> None:
 
 @pytest.mark.parametrize("what", ["app:hangs", "app:ignores_sigterm"])
 def test_a_hang_ends_at_the_deadline_with_its_stack(run: Run, what: str) -> None:
-    ran = run(what, deadline="1s")
+    ran = run(what, deadline="4s")  # on a loaded machine a start takes its time
     assert ran.result.exit_status is ExitStatus.LIVENESS
     (hang,) = ran.details(HANG)
     assert (hang["why"], hang["waiting"]) == ("deadline", ["app"])
@@ -171,7 +173,7 @@ def test_a_hang_ends_at_the_deadline_with_its_stack(run: Run, what: str) -> None
 
 
 def test_a_program_that_floods_its_output_is_bounded(run: Run) -> None:
-    ran = run("app:floods", deadline="1s")
+    ran = run("app:floods", deadline="4s")
     (end,) = ran.details(EXIT)
     assert end["stdout_bytes"] > 1 << 20
     assert len(end["stdout"]) == 16384
@@ -287,6 +289,27 @@ def test_a_module_that_it_never_imports_strikes_nobody(run: Run) -> None:
     ran = run("app:three_times", fault)
     assert ran.result.verdict == "unknown"
     assert "app never imported sqlite3" in ran.result.faults[0].evidence[0]["evidence"]["what"]
+
+
+def test_the_interpreter_that_it_names_is_used_and_told(run: Run) -> None:
+    words = f'python = "{sys.executable}"\n'
+    ran = run("app:three_times", words)
+    (spawned,) = ran.details(SPAWN)
+    assert spawned["python"] == platform.python_version()
+    assert ran.exit() == "0"
+
+
+def test_an_interpreter_that_is_not_there_skips_the_run_and_says_why() -> None:
+    process = '[[process]]\nname = "app"\nprogram = "a:b"\npython = "3.77"\n'
+    (scenario,) = load_text(HEAD + process, "test.toml")
+    assert "app: no Python 3.77" in str(lacks(make_plan(scenario, 0)))
+
+
+def test_what_lies_in_the_working_directory_hides_nothing_that_is_installed(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "spinbed.py").write_text("raise RuntimeError('a checkout')\n")
+    assert run("app:three_times").exit() == "0"
 
 
 def test_nothing_of_a_run_is_left(run: Run, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
     python -c "from spinbed_inside.boot import main; main()" pkg.module:function template
 
-The working directory comes first on sys.path, as for every `-c`. Another start method than
-"template" calls it in a process of multiprocessing's, whose end becomes ours.
+The working directory comes last on sys.path: a folder of sources that lies there, such as the
+checkout of a package, does not hide what is installed. Another start method than "template" calls
+it in a process of multiprocessing's, whose end becomes ours.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 def main() -> None:
     name, start = sys.argv[1:3]
     del sys.argv[1:]
+    if sys.path[0] == "":  # as `-c` has it
+        sys.path.append(os.path.abspath(sys.path.pop(0)))
     if start == "template":
         call(name)
         return

@@ -7,7 +7,7 @@ import json
 import os
 import resource
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Mapping, Optional, Sequence, Tuple
 
 from sim.live.death import die_with_parent
@@ -25,6 +25,7 @@ class Order:
     cwd: Optional[str]
     limits: Sequence[Tuple[str, int]]  # RLIMIT_<name>, soft and hard
     probe_variable: str  # gets the number of the descriptor that probes are written to
+    facts: Mapping[str, str] = field(default_factory=dict)  # for the report
 
     def memfd(self) -> int:
         fd = os.memfd_create("spinbed-order", os.MFD_CLOEXEC)

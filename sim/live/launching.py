@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -17,8 +16,10 @@ from sim.inside.channel import ADDRESS, DESCRIPTOR
 from sim.inside.probing import HOLDS
 from sim.live import damage, inside_folder
 from sim.live.damage import How
+from sim.live.environments import lay_out_product
 from sim.live.exec_child import NOT_EXECUTABLE, Order
 from sim.live.program import LiveProgram
+from sim.live.pythons import python_for
 from sim.live.strays import RUN
 from sim.live.supervisor import Supervisor
 from sim.live.watcher import OWNER
@@ -29,6 +30,8 @@ BOOT = "from spinbed_inside.boot import main; main()"
 FIND = """
 import importlib.machinery, importlib.util, json, os, sys
 package, _, name = sys.argv[1].rpartition(".")
+if sys.argv[2] == "last" and sys.path[0] == "":
+    sys.path.append(os.path.abspath(sys.path.pop(0)))
 folders = [os.path.abspath(folder) for folder in sys.path]
 if package:
     found = importlib.util.find_spec(package.partition(".")[0])
@@ -55,9 +58,11 @@ class Broken:
     def when(self) -> str:
         return damage.KINDS[damage.parsed(self._how)[0]].when
 
-    def copy(self, work: ProgramWorkload, into: Path, env: Mapping[str, str]) -> None:
+    def copy(
+        self, interpreter: str, work: ProgramWorkload, into: Path, env: Mapping[str, str]
+    ) -> None:
         """Raises WorldError where the program would find no compiled file of that module."""
-        found = _file_of(self.module, _interpreter(work), work.cwd, env)
+        found = _file_of(self.module, interpreter, work, env)
         if found is None:
             raise WorldError("break", detail=f"{self.module}: there is no compiled file of it")
         depth = self.module.count(".")
@@ -110,6 +115,8 @@ class LiveLaunch:
         assert isinstance(work, ProgramWorkload)
         asked = self._of(process.name)
         env = {**os.environ, **process.env, OWNER: self._owner, RUN: self._run}
+        if work.python is not None and "PYTHONPATH" not in process.env:
+            env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
         for name, value in asked.variables.items():
             env.pop(name, None)
             if value is not None:
@@ -122,17 +129,29 @@ class LiveLaunch:
         spec = {"imports": asked.hooks, "logs": True, "stacks": True}
         env = inside_folder.environment(inside, spec, env)
         argv = list(work.argv)
+        facts: Mapping[str, str] = {}
         if work.program is not None:
-            argv = [_interpreter(work), "-c", BOOT, work.program, process.start]
+            python = python_for(work)
+            argv = [python.executable, "-c", BOOT, work.program, process.start]
+            facts = python.facts
+            if not python.is_ours:
+                env = _with_path(self._product(), env)
         before: List[str] = []
         for broken in asked.broken.values():
             into = self._folder / f"broken-{process.name}" / broken.module
-            broken.copy(work, into, env)
+            broken.copy(_interpreter(argv), work, into, env)
             if broken.when == "before_load":
                 before += broken.damage()
-            path = env.get("PYTHONPATH", "")
-            env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, (str(into), path)))}
-        return Order([*before, *argv], env, work.cwd, asked.limits, DESCRIPTOR)
+            env = _with_path(into, env)
+        return Order([*before, *argv], env, work.cwd, asked.limits, DESCRIPTOR, facts)
+
+    def _product(self) -> Path:
+        """What another interpreter finds of ours: plain Python, and no package of our own one."""
+        folder = self._folder / "product"
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            lay_out_product(folder)
+        return folder
 
     # sim.abc.Launch
 
@@ -188,23 +207,26 @@ class LiveLaunch:
         return self._asked.setdefault(process, _Asked())
 
 
-def _interpreter(work: ProgramWorkload) -> str:
+def _with_path(folder: Path, env: Mapping[str, str]) -> Dict[str, str]:
+    path = filter(None, (str(folder), env.get("PYTHONPATH", "")))
+    return {**env, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _interpreter(argv: Sequence[str]) -> str:
     """Raises WorldError for a command that is none."""
-    if work.program is not None:
-        return work.python or sys.executable
-    if re.fullmatch(r"(python|pypy)[0-9.]*", os.path.basename(work.argv[0])) is None:
-        raise WorldError("find", detail=f"the interpreter of {work.argv[0]!r}: it is no python")
-    return work.argv[0]
+    if re.fullmatch(r"(python|pypy)[0-9.]*", os.path.basename(argv[0])) is None:
+        raise WorldError("find", detail=f"the interpreter of {argv[0]!r}: it is no python")
+    return argv[0]
 
 
 def _file_of(
-    module: str, interpreter: str, cwd: Optional[str], env: Mapping[str, str]
+    module: str, interpreter: str, work: ProgramWorkload, env: Mapping[str, str]
 ) -> Optional[Path]:
     """As the program itself would find it."""
     try:
         done = subprocess.run(
-            [interpreter, "-c", FIND, module],
-            cwd=cwd,
+            [interpreter, "-c", FIND, module, "first" if work.program is None else "last"],
+            cwd=work.cwd,
             env=env,
             capture_output=True,
             text=True,

@@ -125,7 +125,8 @@ class LiveProgram:
         self._death = death
         self._resources.callback(os.close, death)
         self.become(RUNNING)
-        self._notify(self, "spawned", {"pid": pid, "argv": list(self.order.argv)})
+        detail = {"pid": pid, "argv": list(self.order.argv), **self.order.facts}
+        self._notify(self, "spawned", detail)
 
     def on_exit(self, code: int) -> None:
         while self._on_said():

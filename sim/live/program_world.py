@@ -193,6 +193,9 @@ class ProgramWorld:
                 injection.fault.prepare(self)
         for process in self._plan.processes:
             self._spawn(process)
+        # What had to be built before is no time of theirs.
+        self.began_ns = self.now_ns()
+        self._deadline_ns = self.began_ns + self._plan.deadline_ns
         for life in self._lives.values():
             self._await(lambda life=life: life.pid is not None, "start", life)  # type: ignore[misc]
 

@@ -1,0 +1,66 @@
+"""The interpreter that a program is started in, and why there may be none.
+
+A version names one that the bed has an environment of, with its own kernels built for it; a path
+names an interpreter as it stands, with whatever its owner has installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import platform
+import sys
+from dataclasses import dataclass
+from typing import Mapping, Optional, Union
+
+import cy_kernels
+from sim.errors import WorldError
+from sim.live.environments import Environment, environment_for
+from sim.live.interpreters import Interpreter, Lack, find
+from sim.scenario.plan import Plan, ProgramWorkload
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Python:
+    executable: str
+    facts: Mapping[str, str]  # of the report: its version, and which kernels it finds
+    is_ours: bool
+
+
+def lack_of_interpreters(plan: Plan) -> Optional[str]:
+    """Why a program of the plan cannot be started here. Builds nothing."""
+    for process in plan.processes:
+        work = process.workload
+        if isinstance(work, ProgramWorkload) and work.python is not None:
+            found = _found(work.python)
+            if isinstance(found, Lack):
+                return f"{process.name}: {found}"
+    return None
+
+
+def python_for(work: ProgramWorkload) -> Python:
+    """Builds the kernels for it where that has not been done, and says so before it begins. Raises
+    WorldError where there is none."""
+    if work.python is None:
+        facts = {"python": platform.python_version(), "kernels": cy_kernels.status().kind}
+        return Python(sys.executable, facts, is_ours=True)
+    found = _found(work.python)
+    if isinstance(found, Interpreter) and "/" in work.python:
+        return Python(found.executable, {"python": found.version}, is_ours=False)
+    made = found if isinstance(found, Lack) else _environment(found)
+    if isinstance(made, Lack):
+        raise WorldError("find", detail=str(made))
+    facts = {"python": made.interpreter.version, "kernels": made.kernels}
+    return Python(made.python, facts, is_ours=made.python == sys.executable)
+
+
+@functools.lru_cache(maxsize=64)  # an interpreter takes some 50 ms to say what it is
+def _found(spec: str) -> Union[Interpreter, Lack]:
+    return find(spec)
+
+
+@functools.lru_cache(maxsize=64)
+def _environment(interpreter: Interpreter) -> Union[Environment, Lack]:
+    return environment_for(interpreter, tell=lambda line: logger.warning("%s", line))
