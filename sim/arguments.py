@@ -24,11 +24,10 @@ from sim.report import REPORTS
 from sim.scenario.plan import Plan
 from sim.scenario.scenario import Scenario
 from sim.selection import selection
-from sim.trying_arguments import new_options, try_options
+from sim.trying_arguments import JOURNALS, matrix_options, new_options, try_options
 
 REPEAT_MAX = 1_000_000
 WORLDS = ("live", "virtual")
-JOURNALS = Path(".spinbed") / "journals"
 JOURNAL_NAME_MAX = 100  # of the 255 bytes of a file name, with room for seed and suffix
 
 
@@ -105,6 +104,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         ("validate", "say everything that is wrong with scenario files; import and start nothing"),
         ("schema", "print the JSON Schema of a scenario file"),
         ("try", "run a command of your own under faults, and say what happened"),
+        ("matrix", "run scenarios of programs in several interpreters, and print one table"),
         ("new", "write a commented scenario to begin with"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
         ("explore", "run scenarios in the virtual world, by many schedules"),
@@ -114,11 +114,11 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         ("version", "print the version"),
     ):
         commands[name] = table.add_parser(name, help=what, description=what, allow_abbrev=False)
-    for name in ("run", "list", "validate", "explore"):
+    for name in ("run", "list", "validate", "explore", "matrix"):
         commands[name].add_argument(
             "paths", nargs="+", metavar="PATH", help="a scenario file, or a folder of them"
         )
-    for name in ("run", "list", "explore"):
+    for name in ("run", "list", "explore", "matrix"):
         commands[name].add_argument(
             "-k",
             type=_expression,
@@ -130,6 +130,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
     _run_options(commands["run"])
     try_options(commands["try"])
     new_options(commands["new"])
+    matrix_options(commands["matrix"])
     explore_options(commands["explore"])
     tape_options(commands)
     commands["doctor"].add_argument(

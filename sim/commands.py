@@ -281,6 +281,7 @@ COMMANDS = {
     "validate": _validate,
     "schema": _schema,
     "try": _later("sim.trying", "try_command"),
+    "matrix": _later("sim.matrix", "matrix_command"),
     "new": _later("sim.trying", "new_command"),
     "doctor": _doctor,
     "explore": _simulated("sim.exploration", "explore"),

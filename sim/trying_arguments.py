@@ -1,12 +1,18 @@
-"""The arguments of `spinbed try` and `spinbed new`."""
+"""The arguments of `spinbed try`, `spinbed new` and `spinbed matrix`."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
+from typing import List
 
-from sim.argument_types import file
+from sim.argument_types import file, folder, seed
+from sim.live.interpreters import MINORS
 from sim.scenario.examples import EXAMPLES
 from sim.scenario.shorthand import SHORTHANDS
+
+JOURNALS = Path(".spinbed") / "journals"
 
 
 def try_options(parser: argparse.ArgumentParser) -> None:
@@ -35,3 +41,34 @@ def new_options(parser: argparse.ArgumentParser) -> None:
         default="program",
         help="what the scenario is of (default program)",
     )
+
+
+def matrix_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--python",
+        type=_pythons,
+        default=[f"3.{minor}" for minor in MINORS],
+        dest="pythons",
+        metavar="3.9,3.10,...",
+        help="versions, or paths of interpreters (default: all that spinbed is tested with)",
+    )
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of each (default 0)")
+    parser.add_argument(
+        "--require", action="store_true", help="an interpreter that is not there is a failure"
+    )
+    parser.add_argument(
+        "--journal-dir",
+        type=folder,
+        default=JOURNALS,
+        metavar="DIR",
+        help=f"where journals are kept (default {JOURNALS})",
+    )
+
+
+def _pythons(text: str) -> List[str]:
+    pythons = text.split(",")
+    for python in pythons:
+        if "/" not in python and re.fullmatch(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?", python) is None:
+            why = f"{python!r} is neither a version (3.10, 3.10.13) nor a path with a slash"
+            raise argparse.ArgumentTypeError(why)
+    return list(dict.fromkeys(pythons))

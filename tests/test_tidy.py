@@ -40,7 +40,7 @@ LAYERS = (
     ("report",),
     ("run", "worlds", "argument_types", "exploring_arguments", "trying_arguments"),
     ("arguments", "selection"),
-    ("cli", "commands", "crew", "exploration", "pytest_plugin", "tapes", "trying"),
+    ("cli", "commands", "crew", "exploration", "matrix", "pytest_plugin", "tapes", "trying"),
     ("testing",),
     ("spinbed",),
 )
@@ -81,13 +81,13 @@ UNDER_TEST = ("sim/inside/", "sim/subjects/")  # they run there, not in the bed
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
 COMMAND_LINE = (
     *("sim/commands", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
-    "sim/trying",
+    *("sim/trying", "sim/matrix"),
 )
 BANS = {
     "print": Ban(
         ("print",),
         PRODUCT,
-        ("sim/report/", "sim/commands.py", "sim/trying.py", "sim/subjects/"),
+        ("sim/report/", "sim/commands.py", "sim/trying.py", "sim/matrix.py", "sim/subjects/"),
         "return the text; sim/report/ and sim/commands.py print it",
     ),
     "dice": Ban(

@@ -115,7 +115,8 @@ class LiveLaunch:
         assert isinstance(work, ProgramWorkload)
         asked = self._of(process.name)
         env = {**os.environ, **process.env, OWNER: self._owner, RUN: self._run}
-        if work.python is not None and "PYTHONPATH" not in process.env:
+        python = None if work.program is None else python_for(work)
+        if python is not None and not python.is_ours and "PYTHONPATH" not in process.env:
             env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
         for name, value in asked.variables.items():
             env.pop(name, None)
@@ -131,7 +132,7 @@ class LiveLaunch:
         argv = list(work.argv)
         facts: Mapping[str, str] = {}
         if work.program is not None:
-            python = python_for(work)
+            assert python is not None
             argv = [python.executable, "-c", BOOT, work.program, process.start]
             facts = python.facts
             if not python.is_ours:

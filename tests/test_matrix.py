@@ -1,0 +1,76 @@
+"""`spinbed matrix`: one table of scenarios and interpreters, and what is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pytest_runs import WATCHDOG_S, environment
+
+MINE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+PROGRAM = """\
+schema = 1
+name = "NAME"
+[[process]]
+name = "app"
+program = "colorsys:rgb_to_hsv"
+[[expect]]
+process = "app"
+exit = { status = STATUS }
+"""
+
+
+def matrix(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sim.cli", "matrix", *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=WATCHDOG_S,
+        env=environment(),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A call without arguments is a TypeError: status 1."""
+    for name, status in (("right", 1), ("wrong", 2)):
+        text = PROGRAM.replace("NAME", name).replace("STATUS", str(status))
+        (tmp_path / f"{name}.toml").write_text(text)
+    return tmp_path
+
+
+def test_each_cell_is_a_run_in_that_interpreter(folder: Path) -> None:
+    done = matrix(".", "--python", f"{MINE},{sys.executable}", cwd=folder)
+    assert done.returncode == 4, done.stderr
+    head, right, wrong = done.stdout.splitlines()[:3]
+    assert head.split() == [MINE, sys.executable]
+    assert right.split("  ", 1)[0] == "right" and right.count("ok valid") == 2
+    assert wrong.split("  ", 1)[0] == "wrong" and wrong.count("FAIL invalid") == 2
+    assert "TypeError" in done.stdout
+
+
+def test_an_interpreter_that_is_not_there_is_said_and_fails_only_where_required(
+    folder: Path,
+) -> None:
+    words = ("right.toml", "--python", f"{MINE},3.77")
+    done = matrix(*words, cwd=folder)
+    assert done.returncode == 0 and "no 3.77: no Python 3.77" in done.stdout
+    assert matrix(*words, "--require", cwd=folder).returncode == 1
+
+
+def test_scenarios_without_a_program_are_left_out_and_counted(folder: Path) -> None:
+    other = PROGRAM.replace('program = "colorsys:rgb_to_hsv"', 'argv = ["false"]')
+    (folder / "command.toml").write_text(other.replace("NAME", "c").replace("STATUS", "1"))
+    done = matrix("right.toml", "command.toml", "--python", MINE, cwd=folder)
+    assert done.returncode == 0 and "left out: 1 of 2" in done.stdout
+    done = matrix("command.toml", "--python", MINE, cwd=folder)
+    assert done.returncode == 64 and "no scenario here has a `program`" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["3", "2.7", "3.10,", "pypy", "python3.10"])
+def test_what_names_no_interpreter_is_refused(folder: Path, text: str) -> None:
+    done = matrix("right.toml", "--python", text, cwd=folder)
+    assert done.returncode == 64 and "is neither a version (3.10, 3.10.13) nor" in done.stderr
