@@ -96,6 +96,12 @@ def test_a_module_is_missing_also_for_finders_that_were_put_in_front(modules: Pa
     assert done.last_line() == "ModuleNotFoundError: No module named 'm'"
 
 
+def test_nothing_is_said_to_be_hidden_where_another_list_asks_the_others(modules: Path) -> None:
+    code = "import sys; sys.meta_path = list(sys.meta_path); import m; print(m.LATE)"
+    done = ended(modules, code, {"kind": "missing", "module": "m"})
+    assert (done.out, done.events("missing", "m")) == ("2\n", ["impossible"])
+
+
 def test_it_happens_as_often_as_it_is_told_to(modules: Path) -> None:
     code = """
 for _ in range(3):

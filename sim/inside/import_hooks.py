@@ -10,11 +10,12 @@
                                             held there until ... (see import_gates), "seconds_max"
     {"kind": "twice", "module": "m"}        executed twice: who imports it first has one module
                                             object, all others have another
-    {"kind": "watch", "modules": ["m"], "prefix": "pkg"}     see import_watch
+    {"kind": "watch", "modules": ["m"], "prefix": "pkg"}     see import_watch; all, without both
 
 "at" counts statements of the body, see module_bodies.run. "times" is how many imports of a process
 it happens to; all, without. What happens is told, see hook_events: nothing happens to a module that
-is imported already, and that is told as "impossible".
+is imported already, and that is told as "impossible"; so it is where a program has put another list
+in the place of sys.meta_path, and hiding has no effect. Who leaves us out of that list is rid of us.
 """
 
 from __future__ import annotations
@@ -181,9 +182,7 @@ class Finder:
         for watch in self.watches:
             watch.see_search(name)
         for hook in hooks:
-            if hook.kind == "missing" and hook.is_due():
-                tell("missing", name, "raised")
-                self.has_hidden.it = True
+            if hook.kind == "missing" and hook.is_due() and self._hides(name):
                 return None
         if not hooks and not watches and name not in self.after:
             return None
@@ -199,6 +198,14 @@ class Finder:
             return spec
         spec.loader = Loader(spec, bodies, watches, self.after.pop(name, None))
         return spec
+
+    def _hides(self, name: str) -> bool:
+        if not isinstance(sys.meta_path, MetaPath):
+            tell("missing", name, "impossible", why="sys.meta_path is another list by now")
+            return False
+        tell("missing", name, "raised")
+        self.has_hidden.it = True
+        return True
 
     def _found_by_others(self, name: str, path: Any, target: Any) -> Any:
         others = sys.meta_path
