@@ -15,7 +15,7 @@
 "at" counts statements of the body, see module_bodies.run. "times" is how many imports of a process
 it happens to; all, without. What happens is told, see hook_events: nothing happens to a module that
 is imported already, and that is told as "impossible"; so it is where a program has put another list
-in the place of sys.meta_path, and hiding has no effect. Who leaves us out of that list is rid of us.
+in the place of sys.meta_path, and hiding has no effect. Who leaves us out of it is rid of us.
 """
 
 from __future__ import annotations
