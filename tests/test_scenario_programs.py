@@ -9,6 +9,8 @@ import pytest
 
 from sim.abc import NO_TRANSPORT
 from sim.errors import ScenarioError
+from sim.faults import break_extension
+from sim.live import damage
 from sim.scenario.loader import load
 from sim.scenario.plan import AtProbe, AtTime, ProgramWorkload
 from sim.scenario.planning import make_plan
@@ -61,6 +63,8 @@ def test_a_plan_says_what_is_started_and_when_what_goes_wrong(tmp_path: Path) ->
 
 
 PROGRAM = 'program = "pkg.module:function"'
+FAULT = 'kind = "env_var"\ntarget = "app[0]"\nvariable = "X"'
+BREAK = 'kind = "break_extension"\ntarget = "app[0]"\n'
 BAD = [
     # (what is replaced, by what, line, key, part of the message, nearest)
     (PROGRAM + "\ncount = 2\npython = \"3.11\"\n", "", 5, "process[0].role",
@@ -85,6 +89,10 @@ BAD = [
      "names nobody", "app[1]"),
     ('variable = "X"', 'variable = "X=1"', 16, "fault[0]", "can be no variable's name", None),
     ('variable = "X"', "", 16, "fault[0].variable", "is required", None),
+    (FAULT, BREAK + 'how = "emtpy"', 16, "fault[0]", "did you mean 'empty'?", None),
+    (FAULT, BREAK + "how = { empty = 1 }", 16, "fault[0]", "takes no argument, not 1", None),
+    (FAULT, BREAK + "how = { truncated_to = -1 }", 16, "fault[0]", "a number of bytes", None),
+    (FAULT, BREAK + "how = { empty = 1, text = 1 }", 16, "fault[0]", "has 2 keys", None),
     ("matches", "stream = 'sdterr', matches", 28, "expect[0].output.stream", "unknown stream",
      "stderr"),
     ("^Error", "(", 28, "expect[0].output.matches", "is not a regular expression", None),
@@ -103,6 +111,12 @@ def test_names_line_key_and_the_nearest_name(
     (problem,) = caught.value.problems
     assert (problem.line, problem.key, problem.nearest) == (line, key, nearest), str(problem)
     assert fragment in problem.message
+
+
+def test_the_ways_to_break_an_extension_are_those_that_can_be_done() -> None:
+    with_argument = {kind for kind, made in damage.KINDS.items() if made.check is not None}
+    assert set(break_extension.KINDS) == set(damage.KINDS)
+    assert {kind for kind, wanted in break_extension.KINDS.items() if wanted} == with_argument
 
 
 def test_a_file_has_programs_or_a_ring(tmp_path: Path) -> None:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Dict, Sequence, Union
+from typing import Any, ClassVar, Dict, Mapping, Optional, Sequence, Union
 
 from sim.abc import Capability, Evidence, World
 from sim.history.history import Allowance
+
+# Each way and, where it has one, what its argument is. sim/live/damage.py is how they are done.
+SIZE, NAME = "a number of bytes, or 'half'", "a name"
+KINDS: Mapping[str, Optional[str]] = {
+    **dict.fromkeys(("missing", "dangling_link", "directory", "foreign_tag"), None),
+    **dict.fromkeys(("empty", "short", "script", "text"), None),
+    "truncated_to": SIZE,
+    **dict.fromkeys(("wrong_machine", "elf32", "big_endian", "et_exec", "no_init"), None),
+    "undefined_symbol": NAME,
+    "missing_library": NAME,
+    **dict.fromkeys(("init_raises", "init_null", "init_error_set", "init_non_module"), None),
+    **dict.fromkeys(("sigill", "sigsegv", "abort", "unreadable", "noexec"), None),
+    "truncated_live": None,
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,21 @@ class BreakExtension:
     module: str = field(
         default="cy_kernels.spinloop", metadata={"doc": "whose file it is, by its full name"}
     )
+
+    def __post_init__(self) -> None:
+        how: Dict[str, Any] = self.how if isinstance(self.how, dict) else {self.how: None}
+        if len(how) != 1:
+            raise ValueError(f"`how` has {len(how)} keys: it is one kind, with its argument")
+        [(kind, argument)] = how.items()
+        if kind not in KINDS:
+            near = difflib.get_close_matches(str(kind), KINDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(KINDS)}"
+            raise ValueError(f"`how` is {kind!r}, no way to break an extension: {hint}")
+        wanted = KINDS[kind]
+        is_size = argument == "half" or (isinstance(argument, int) and argument >= 0)
+        is_right = is_size if wanted == SIZE else isinstance(argument, str) and bool(argument)
+        if argument is not None and (wanted is None or not is_right):
+            raise ValueError(f"`how`: {kind} takes {wanted or 'no argument'}, not {argument!r}")
 
     def prepare(self, world: World) -> None:
         world.launch.damage(self.target, self.module, self.how)
