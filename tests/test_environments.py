@@ -6,6 +6,7 @@ fails at the first step. The real builds take a minute each and are made where C
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Union
@@ -147,6 +149,37 @@ def test_while_one_builds_another_waits_and_at_last_gives_up(tmp_path: Path) -> 
         answer = environment_for(interpreter, cache=cache, lock_deadline_s=REFUSED_S)
         assert "somebody else has been building" in reason(answer)
         assert len(list(cache.glob("*/*.building-*"))) == 1
+
+
+def test_who_waited_takes_what_the_other_has_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = stand_in(tmp_path / "python", "exit 9")
+    final = tmp_path / environments.key() / environments.tag(interpreter)
+    (final / "bin").mkdir(parents=True)
+    (final / "bin/python").symlink_to(sys.executable)
+    is_waiting = threading.Event()
+    taken = environments._taken
+
+    def watched(lock: int, deadline_s: float) -> bool:
+        is_waiting.set()
+        return taken(lock, deadline_s)
+
+    monkeypatch.setattr(environments, "_taken", watched)
+    told: list[str] = []
+    answers: list[Union[Environment, Lack]] = []
+    waiting = threading.Thread(
+        target=lambda: answers.append(
+            environment_for(interpreter, cache=tmp_path, tell=told.append)
+        )
+    )
+    with open(final.with_name(f"{final.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting.start()
+        assert is_waiting.wait(WATCHDOG_S)
+        (final / environments.FACTS).write_text('{"kernels": "compiled"}')
+    waiting.join(WATCHDOG_S)
+    assert made(answers[0]).is_compiled and not told
 
 
 def test_what_a_killed_builder_left_is_removed_by_the_next(tmp_path: Path) -> None:
