@@ -64,6 +64,9 @@ class Nemesis:
     def drive(self) -> None:
         """Until the run is over; what is to be healed at the end is not healed yet."""
         self.start()
+        for injection in self.injections:
+            if _holds_from_the_start(injection):
+                self._inject(injection)
         while not self.is_done():
             reached = self.stage.advance(self.next_due_ns(), is_healing_due=self.is_healing_due())
             if reached is not None:
@@ -77,7 +80,11 @@ class Nemesis:
             if isinstance(injection.trigger, (AfterOps, AtStep, AtProbe)):
                 self._triggered.setdefault(injection.trigger, []).append(injection)
         start_ns = self.stage.start()
-        timed = [i for i in self.injections if isinstance(i.trigger, AtTime)]
+        timed = [
+            injection
+            for injection in self.injections
+            if isinstance(injection.trigger, AtTime) and not _holds_from_the_start(injection)
+        ]
         self._timed = [(start_ns + i.trigger.time_ns, i) for i in timed]  # type: ignore[union-attr]
         self._timed.sort(key=lambda entry: entry[0])
 
@@ -149,7 +156,8 @@ class Nemesis:
         fault = injection.fault
         began_ns = self.stage.now_ns()
         state = self.stage.state(fault.target)
-        is_its_own = hasattr(fault, "step_action")  # then its death may be the fault itself
+        # Then its death may be what the fault has done.
+        is_its_own = hasattr(fault, "step_action") or _holds_from_the_start(injection)
         if not is_its_own and state.startswith(("exited", "signalled")):
             evidence = Evidence(False, f"{fault.target} had already ended: {state}")
         else:
@@ -186,3 +194,9 @@ class Nemesis:
             "evidence": {"what": evidence.what, **evidence.data},
         }
         self.stage.record(Op(time_ns, NEMESIS, 0, INFO, f, detail=detail))
+
+
+def _holds_from_the_start(injection: Injection) -> bool:
+    """A program was started into it, and may have ended of it before anybody looks."""
+    is_of_the_start = Capability.LAUNCH in injection.fault.requires
+    return is_of_the_start and injection.trigger == AtTime(0)

@@ -121,6 +121,22 @@ def test_a_timed_fault_fires_at_its_time_and_heals_after_its_time():
     }
 
 
+def of_a_start(name: str = "a") -> Scripted:
+    return Scripted(name, heals=False, requires=frozenset({Capability.LAUNCH}))
+
+
+def test_what_a_program_was_started_into_fires_although_it_has_ended_of_it():
+    stage = ScriptedStage(ends_ns=START_NS)
+    provoke(stage, [injection(of_a_start(), at_ms(0))])
+    assert stage.did == [("inject", "a")] and stage.seen() == [(INJECT, 0, True)]
+
+
+def test_what_comes_to_a_program_later_does_not_fire_once_it_has_ended():
+    stage = ScriptedStage(states={"reader": "exited:0"})
+    provoke(stage, [injection(of_a_start(), at_ms(1))])
+    assert stage.did == [] and stage.seen() == [(INJECT, 0, False)]
+
+
 def test_faults_fire_in_the_order_of_their_times_not_of_the_file():
     stage = ScriptedStage()
     provoke(

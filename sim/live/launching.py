@@ -201,6 +201,8 @@ class LiveLaunch:
     def damaged(self, process: str, module: str) -> Mapping[str, Any]:
         broken = self._of(process).broken[module]
         if not broken.done:
+            if self._newest(process).is_dead:
+                return {"proven": False, "what": f"{process} has ended before", "data": {}}
             broken.damage()
         return broken.done
 

@@ -26,6 +26,7 @@ from sim.abc import Capability, Launch, Machine
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
+from sim.live.exec_child import Order
 from sim.live.launching import LiveLaunch
 from sim.live.litter import remove_files
 from sim.live.program import LiveProgram
@@ -191,11 +192,12 @@ class ProgramWorld:
         for injection in self._plan.injections:
             if hasattr(injection.fault, "prepare"):
                 injection.fault.prepare(self)
-        for process in self._plan.processes:
-            self._spawn(process)
-        # What had to be built before is no time of theirs.
+        # What has to be built and copied before takes time that is none of theirs.
+        orders = [(process, self._order(process)) for process in self._plan.processes]
         self.began_ns = self.now_ns()
         self._deadline_ns = self.began_ns + self._plan.deadline_ns
+        for process, order in orders:
+            self._spawn(process, order)
         for life in self._lives.values():
             self._await(lambda life=life: life.pid is not None, "start", life)  # type: ignore[misc]
 
@@ -224,10 +226,15 @@ class ProgramWorld:
                 self._kill_rest()
                 kill_strays(self._supervisor.watcher_pid, self._run)
 
-    def _spawn(self, process: ProcessPlan) -> None:
-        address = f"{self._run}.{process.name}"
+    def _order(self, process: ProcessPlan) -> Order:
         holds = [probe for name, probe in self._waits_at if name == process.name]
-        order = self._launch.order(process, address, holds)
+        return self._launch.order(process, self._address(process), holds)
+
+    def _address(self, process: ProcessPlan) -> str:
+        return f"{self._run}.{process.name}"
+
+    def _spawn(self, process: ProcessPlan, order: Order) -> None:
+        address = self._address(process)
         try:
             life = LiveProgram(process.name, 0, order, address, self._supervisor, self._on_event)
         except OSError as error:
