@@ -59,6 +59,16 @@ def daemonises():
         os._exit(0)
     threading.Event().wait()
 
+def leaves_one_that_ends():
+    ends = os.pipe()
+    os.set_inheritable(ends[0], True)
+    code = f"import os; os.read({ends[0]}, 1); import json, logging, socket"
+    subprocess.Popen([sys.executable, "-c", code], pass_fds=[ends[0]], start_new_session=True)
+
+def waits_for_a_process():
+    code = "import threading; threading.Event().wait()"
+    subprocess.run([sys.executable, "-c", code])
+
 def three_times():
     for _ in range(3):
         spinbed.probe("turn")
@@ -190,6 +200,19 @@ def test_a_process_that_it_leaves_is_a_leak_and_is_ended(run: Run, what: str) ->
     pid = int(name.split()[1].rstrip(":"))
     seen = stat(pid)
     assert seen is None or seen.state in "ZX"
+
+
+def test_a_process_that_ends_once_its_program_has_is_no_leak(run: Run) -> None:
+    ran = run("app:leaves_one_that_ends")
+    assert ran.result.as_expected and ran.details(LEAK) == []
+
+
+def test_a_hang_that_is_expected_is_not_a_leak_of_what_it_waited_for(run: Run) -> None:
+    expected = '[[expect]]\nverdict = "invalid"\nchecker = "liveness"\n'
+    ran = run("app:waits_for_a_process", expected, deadline="1s")
+    assert ran.result.as_expected, ran.result.failure
+    (hang,) = ran.details(HANG)
+    assert len(hang["below"]) == 2
 
 
 MISSING = [

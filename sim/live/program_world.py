@@ -31,13 +31,14 @@ from sim.live.launching import LiveLaunch
 from sim.live.litter import remove_files
 from sim.live.program import LiveProgram
 from sim.live.region import names_with, remove
-from sim.live.strays import ask_for_stacks, kill_strays, strays
+from sim.live.strays import Stray, ask_for_stacks, is_printing_stacks, kill_strays, strays
 from sim.live.supervisor import Supervisor, describe_exit
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
 
 SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000
 STACKS_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
+FAREWELL_NS = 1_000_000_000  # for what a program has started to end after it
 FOLDERS = "/tmp"
 WATCH = "watch"
 SAID = {"probe": PROBE, "log": LOG, "hook": HOOK}
@@ -204,11 +205,11 @@ class ProgramWorld:
     def finish(self) -> History:
         """End what still runs, and see what was left behind."""
         self._kill_rest()
-        left = strays(self._supervisor.watcher_pid, self._run)
-        if left:
+        left = self._left_behind()
+        if left and not self.is_cut_short:  # who is killed at the deadline can end nobody
             names = [f"process {each.pid}: {each.command}" for each in left]
             self._note(WATCH, LEAK, detail={"names": names})
-            kill_strays(self._supervisor.watcher_pid, self._run)
+        kill_strays(self._supervisor.watcher_pid, self._run)
         if names_with(self._prefix):
             self._note(WATCH, LEAK, detail={"names": list(names_with(self._prefix))})
             remove(self._prefix)
@@ -232,6 +233,16 @@ class ProgramWorld:
 
     def _address(self, process: ProcessPlan) -> str:
         return f"{self._run}.{process.name}"
+
+    def _left_behind(self) -> Sequence[Stray]:
+        """Fork servers and resource trackers see that their program has ended, and end by that."""
+        deadline_ns = self.now_ns() + FAREWELL_NS
+        while True:
+            left = strays(self._supervisor.watcher_pid, self._run)
+            now_ns = self.now_ns()
+            if not left or self.is_cut_short or now_ns >= deadline_ns:
+                return left
+            self._supervisor.pump(now_ns + POLL_NS)
 
     def _spawn(self, process: ProcessPlan, order: Order) -> None:
         address = self._address(process)
@@ -288,7 +299,10 @@ class ProgramWorld:
         sizes = {life.name: life.stderr.size_bytes for life in lives}
         asked = ask_for_stacks(self._supervisor.watcher_pid, self._run)
         deadline_ns = self.now_ns() + STACKS_NS
-        while asked and any(life.stderr.size_bytes == sizes[life.name] for life in lives):
+        while asked and (
+            any(life.stderr.size_bytes == sizes[life.name] for life in lives)
+            or is_printing_stacks(self._supervisor.watcher_pid, self._run)
+        ):
             now_ns = self.now_ns()
             if now_ns >= deadline_ns:
                 return

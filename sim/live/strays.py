@@ -61,11 +61,35 @@ def ask_for_stacks(watcher: int, run: str) -> int:
     return asked
 
 
+def is_printing_stacks(watcher: int, run: str) -> bool:
+    """One of them has a SIGUSR1 before it, or is handling it, which blocks it in that thread."""
+    return any(
+        _has(status, field, signal.SIGUSR1)
+        for each in strays(watcher, run)
+        for status in _statuses(each.pid)
+        for field in (b"SigBlk:", b"SigPnd:", b"ShdPnd:")
+    )
+
+
 def _catches(pid: int, number: int) -> bool:
-    for line in _read(pid, "status").splitlines():
-        if line.startswith(b"SigCgt:"):
+    return _has(_read(pid, "status"), b"SigCgt:", number)
+
+
+def _has(status: bytes, field: bytes, number: int) -> bool:
+    """See "status" in proc(5)."""
+    for line in status.splitlines():
+        if line.startswith(field):
             return bool(int(line.split()[1], 16) >> (number - 1) & 1)
     return False
+
+
+def _statuses(pid: int) -> Sequence[bytes]:
+    """Of its threads."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return ()
+    return [_read(pid, f"task/{thread}/status") for thread in threads]
 
 
 def _read(pid: int, name: str) -> bytes:
