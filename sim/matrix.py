@@ -84,13 +84,10 @@ def _programs(scenario: Scenario) -> bool:
 
 
 def _in(spec: str, scenario: Scenario) -> Scenario:
-    def placed(work: object) -> object:
-        is_placed = isinstance(work, ProgramWorkload) and work.program is not None
-        return replace(work, python=spec) if is_placed else work  # type: ignore[type-var]
-
+    """Whatever its file names, its programs run there; commands name their own."""
     processes = [
-        replace(process, workload=placed(process.workload))  # type: ignore[arg-type]
-        for process in scenario.processes
+        replace(each, python=spec) if getattr(each.workload, "program", None) else each
+        for each in scenario.processes
     ]
     return replace(scenario, processes=tuple(processes))
 

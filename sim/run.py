@@ -87,5 +87,5 @@ def lacks(plan: Plan) -> Optional[str]:
     missing = sorted(capability.value for capability in plan.requires - there)
     if missing:
         return f"the live world cannot {', '.join(missing)} here"
-    lack = lack_of_interpreters(plan) if plan.is_of_programs else lack_of_kernels(plan)
-    return lack or lack_of_rights(plan.requires)
+    lack = lack_of_interpreters(plan) or lack_of_rights(plan.requires)
+    return lack if plan.is_of_programs else lack_of_kernels(plan) or lack

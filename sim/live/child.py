@@ -65,6 +65,7 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
             "ready": {
                 "pid": os.getpid(),
                 "python": sys.version.split()[0],
+                "executable": sys.executable,
                 "kernels": end.kernels,
                 "wait": end.wait,
                 "wait_asked_for": task.process.wait,

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Mapping, Optional, Sequence, Tuple
 
 from sim.live.death import die_with_parent
+from sim.live.memory import ProcessMemory
 
 FDS = 4  # probes, this order, stdout, stderr
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells say it
@@ -31,6 +32,36 @@ class Order:
         fd = os.memfd_create("spinbed-order", os.MFD_CLOEXEC)
         os.write(fd, json.dumps(asdict(self)).encode("utf-8", "surrogateescape"))
         return fd
+
+
+PARTICIPANT = """
+import sys
+if sys.path[0] == "":  # as -c has it: sources that lie there would hide what is installed
+    del sys.path[0]
+from sim.live.child import main
+sys.exit(main(*map(int, sys.argv[1:]), ()))
+"""
+
+
+def become_participant(fds: Sequence[int], own: Sequence[int]) -> int:
+    """Of a ring, in another interpreter; its task in memory has the command line of that. Returns
+    only where that cannot be executed."""
+    for fd in own:
+        os.close(fd)
+    control, memory, stderr = fds
+    duplicate = os.dup(memory)
+    opened = ProcessMemory(duplicate)
+    task = opened.task()
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    assert task.interpreter is not None
+    words = [task.interpreter, "-c", PARTICIPANT, str(control), str(memory), str(stderr)]
+    env = {**os.environ, **task.process.env, "PYTHONPATH": task.path}
+    try:
+        os.execve(words[0], words, env)
+    except OSError as error:
+        os.write(stderr, f"spinbed: {words[0]}: {os.strerror(error.errno or 0)}\n".encode())
+        return NOT_EXECUTABLE
 
 
 def main(fds: Sequence[int], own: Sequence[int]) -> int:

@@ -38,7 +38,11 @@ def kernels_of(process: ProcessPlan) -> str:
 
 def lack_of_kernels(plan: Plan) -> Optional[str]:
     """Why its processes cannot do here what the plan asks of them; None where they can."""
-    kinds = {process.name: kernels_of(process) for process in plan.processes}
+    kinds = {
+        process.name: kernels_of(process)
+        for process in plan.processes
+        if process.python is None or process.kernels == PURE
+    }
     pure = [name for name, kind in kinds.items() if kind == PURE]
     reason = cy_kernels.status().reason if len(pure) < len(kinds) else None
     if reason is not None:

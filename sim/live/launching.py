@@ -115,7 +115,7 @@ class LiveLaunch:
         assert isinstance(work, ProgramWorkload)
         asked = self._of(process.name)
         env = {**os.environ, **process.env, OWNER: self._owner, RUN: self._run}
-        python = None if work.program is None else python_for(work)
+        python = None if work.program is None else python_for(process.python)
         if python is not None and not python.is_ours and "PYTHONPATH" not in process.env:
             env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
         for name, value in asked.variables.items():

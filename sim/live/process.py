@@ -17,6 +17,7 @@ from sim.live.orders import MESSAGE_BYTES_MAX
 from sim.live.procfs import is_stopped
 from sim.live.supervisor import Supervisor, describe_exit
 from sim.live.task import Task
+from sim.live.template import INTERPRETER
 
 STDERR_TAIL_BYTES = 4096
 
@@ -77,7 +78,9 @@ class LiveProcess:
             self._is_heard = True
             self._resources.callback(self._stop_hearing)
             fds = (theirs.fileno(), self.memory.fd, self._stderr)
-            self._supervisor.spawn(self, self.task.process.start, fds)
+            is_elsewhere = self.task.interpreter is not None
+            start = INTERPRETER if is_elsewhere else self.task.process.start
+            self._supervisor.spawn(self, start, fds)
         self.memory.close_fd()  # one descriptor less; 64 readers are many
 
     def become(self, state: str) -> None:

@@ -17,7 +17,7 @@ import cy_kernels
 from sim.errors import WorldError
 from sim.live.environments import Environment, environment_for
 from sim.live.interpreters import Interpreter, Lack, find
-from sim.scenario.plan import Plan, ProgramWorkload
+from sim.scenario.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -32,22 +32,21 @@ class Python:
 def lack_of_interpreters(plan: Plan) -> Optional[str]:
     """Why a program of the plan cannot be started here. Builds nothing."""
     for process in plan.processes:
-        work = process.workload
-        if isinstance(work, ProgramWorkload) and work.python is not None:
-            found = _found(work.python)
+        if process.python is not None:
+            found = _found(process.python)
             if isinstance(found, Lack):
                 return f"{process.name}: {found}"
     return None
 
 
-def python_for(work: ProgramWorkload) -> Python:
+def python_for(spec: Optional[str]) -> Python:
     """Builds the kernels for it where that has not been done, and says so before it begins. Raises
     WorldError where there is none."""
-    if work.python is None:
+    if spec is None:
         facts = {"python": platform.python_version(), "kernels": cy_kernels.status().kind}
         return Python(sys.executable, facts, is_ours=True)
-    found = _found(work.python)
-    if isinstance(found, Interpreter) and "/" in work.python:
+    found = _found(spec)
+    if isinstance(found, Interpreter) and "/" in spec:
         return Python(found.executable, {"python": found.version}, is_ours=False)
     made = found if isinstance(found, Lack) else _environment(found)
     if isinstance(made, Lack):

@@ -26,6 +26,8 @@ class Task:
     namespaces: Sequence[str]  # to be entered first, by path in /proc
     stops: Sequence[int]  # counts of completed ops at which to stop and report, ascending
     arming: Optional[Arming] = None  # what its step gate is to do
+    interpreter: Optional[str] = None  # to be executed; None: it is the template's own
+    path: str = ""  # of that one: where it finds this product
     emulates: bool = False  # its waiting instructions trap, so that its wakes can be disturbed
 
 

@@ -6,7 +6,8 @@ forked, hence one thread, and one process that does nothing else.
 Messages, JSON in packets (descriptors travel beside):
     to the template   {"spawn": key, "start": method, "prefix": of all names}
                       and beside it: control, memory, stderr; for the method "exec", which becomes
-                      a program of anybody's, what sim/live/exec_child.py takes
+                      a program of anybody's, what sim/live/exec_child.py takes;
+                      "interpreter" executes the one that the task in memory names
     to the runner     {"up": pid}, {"spawned": key, "pid": ...}  a pidfd
                       {"exit": key, "code": exit status, or -signal}
 """
@@ -28,7 +29,7 @@ import selectors
 import socket
 import sys
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from cy_kernels import choice
 from sim.live import child, exec_child
@@ -41,6 +42,7 @@ START_METHODS = ("template", "fork", "spawn", "forkserver")
 PACKET_BYTES_MAX = 65536
 FDS = 3  # control, memory, stderr
 EXEC = "exec"
+INTERPRETER = "interpreter"  # a participant in one that is not the template's
 FDS_MAX = max(FDS, exec_child.FDS)
 
 
@@ -113,7 +115,9 @@ class Template:
         own = [self._commands.fileno(), self._selector.fileno(), *self._own]
         process: Any = None
         if start == EXEC:
-            pid = _execute(fds, own)
+            pid = _execute(lambda: exec_child.main(fds, own))
+        elif start == INTERPRETER:
+            pid = _execute(lambda: exec_child.become_participant(fds, own))
         elif start == "template":
             pid = os.fork()
             if pid == 0:
@@ -165,15 +169,15 @@ def _become_participant(fds: List[int], own: Sequence[int]) -> None:
         os._exit(code)
 
 
-def _execute(fds: List[int], own: Sequence[int]) -> int:
-    """Returns once the child is the program, or has failed to become it: exec closes the pipe.
+def _execute(become: Callable[[], int]) -> int:
+    """Returns once the child is another program, or has failed to become it: exec closes the pipe.
     Until then /proc would tell of the template."""
     read, write = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            code = exec_child.main(fds, [*own, read])
+            code = become()
         finally:
             os._exit(code)
     os.close(write)

@@ -13,8 +13,8 @@ from sim.abc import Capability, Launch
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
-from sim.live.kernels import kernels_of
 from sim.live.machine import LiveMachine
+from sim.live.places import Places
 from sim.live.process import ASKED, DEAD, STARTED, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
@@ -57,6 +57,7 @@ class LiveWorld:
         self._deadline_ns = self.began_ns + plan.deadline_ns
         self._progress = Progress(plan.stall_threshold_ns)
         self._held_back: List[str] = []
+        self._places = Places(supervisor, self._prefix)
         around = (supervisor, self._regions, plan.transport, self._newest, self.acknowledged)
         self.machine = LiveMachine(self._prefix, *around)
 
@@ -254,6 +255,7 @@ class LiveWorld:
         """Idempotent, and safe after any failure: what cannot be ended here, the watcher ends."""
         with ExitStack() as stack:
             stack.callback(remove, self._prefix)
+            stack.callback(self._places.close)
             stack.callback(self._regions.close)
             for lives in self._lives.values():
                 for life in lives:
@@ -263,13 +265,16 @@ class LiveWorld:
                 self._kill_rest()
 
     def _spawn(self, process: ProcessPlan, incarnation: int, *, ops_before: int) -> LiveProcess:
+        place = self._places.of(process)
         task = Task(
             process=process,
             spec=self._plan.transport,
             name_prefix=self._prefix,
             incarnation=incarnation,
             ops_before=ops_before,
-            kernels=kernels_of(process),
+            kernels=place.kernels,
+            interpreter=place.interpreter,
+            path=place.path,
             namespaces=self.machine.namespaces,
             stops=stops_for(self._plan, process.name, incarnation, ops_before),
             arming=self._steps.arming(process.name, incarnation, ops_before),

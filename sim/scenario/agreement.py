@@ -21,6 +21,7 @@ from sim.scenario.models import (
 )
 from sim.scenario.names import nearest, show
 from sim.scenario.problems import Collector
+from sim.scenario.program_models import PROGRAM
 from sim.scenario.programs import has_programs
 from sim.scenario.tables import Process, Tables
 from sim.scenario.who import Crew, candidates_of, chosen_max, everybody_in
@@ -66,6 +67,9 @@ def _check_processes(processes: Sequence[Optional[Process]], problems: Collector
             message = f"{show(process.name)} is the name of an earlier [[process]] too"
             problems.add(("process", index, "name"), message)
         crew.setdefault(process.name, process)
+        if process.python is not None and process.start != "template" and process.role != PROGRAM:
+            message = f"{show(process.start)} would start it in the runner's interpreter, not in "
+            problems.add(("process", index, "start"), message + show(process.python))
     if None in processes:
         return crew  # who is missing is not known
     writers = [i for i, p in enumerate(processes) if p is not None and p.role == "writer"]

@@ -149,7 +149,7 @@ def _of_one_world(tables: Tables) -> Iterator[KeyPath]:
     """The keys that may ask for what only one world has."""
     yield from (("transport", "kind"), ("process",))
     for index in range(len(tables.processes)):
-        for key in ("kernels", "start", "env"):
+        for key in ("kernels", "start", "env", "python"):
             yield ("process", index, key)
         yield ("process", index, "workload", "size_bytes")
     for index in range(len(tables.faults)):
@@ -170,6 +170,7 @@ def _process(table: Process) -> ProcessTable:
             start=table.start,
             env=dict(table.env),
             workload=programs.workload_of(table),
+            python=table.python,
         )
     return ProcessTable(
         name=table.name,
@@ -180,6 +181,7 @@ def _process(table: Process) -> ProcessTable:
         env=dict(table.env),
         workload=_workload(table.workload),
         kernels=table.kernels,
+        python=table.python,
     )
 
 

@@ -35,8 +35,10 @@ SCENARIO_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 PROCESS_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 TARGET = r"^[a-z][a-z0-9_-]*(\[[0-9]+\]|:[a-z]+)?$"
 PROBE = r"^[^\s,]{1,100}$"
+PYTHON = r"^(3\.[0-9]{1,2}(\.[0-9]{1,2})?|[^\x00]*/[^\x00]*)$"
 # What a pattern says, in words.
 EXPLAINED = {
+    PYTHON: "is a version (3.10, 3.10.13) or a path with a slash",
     PROBE: "has no space and no comma, at most 100 characters",
     SCENARIO_NAME: "begins with a letter or digit, goes on with those and _ . -, at most 100",
     PROCESS_NAME: "begins with a small letter, goes on with those, digits, _ and -, at most 32",
@@ -108,6 +110,7 @@ Env = Annotated[Dict[str, str], BeforeValidator(_env)]
 Wait = Annotated[str, OneOf("wait strategy", names.wait_names)]
 Kernels = Annotated[str, OneOf("kind of kernels", lambda: names.KERNELS)]
 Start = Annotated[str, OneOf("start", lambda: names.STARTS)]
+Python = Annotated[str, Field(pattern=PYTHON)]
 World = Annotated[str, OneOf("world", lambda: names.WORLDS)]
 CheckerName = Annotated[
     str,
@@ -180,7 +183,10 @@ class WriterProcess(BaseModel):
     wait: Wait = key("park", "wait strategy")
     start: Start = key("template", "how the process is started")
     env: Env = key({}, "environment variables added to the runner's")
-    kernels: Optional[Kernels] = key(None, "compiled or pure; absent: what the host has")
+    kernels: Optional[Kernels] = key(None, "compiled or pure; absent: what its interpreter has")
+    python: Optional[Python] = key(
+        None, 'its interpreter: a version ("3.11") or a path; absent: the runner\'s'
+    )
     workload: WriterWorkload = key({}, "what it sends")
 
 
@@ -194,7 +200,10 @@ class ReaderProcess(BaseModel):
     wait: Wait = key("park", "wait strategy")
     start: Start = key("template", "how the processes are started")
     env: Env = key({}, "environment variables added to the runner's")
-    kernels: Optional[Kernels] = key(None, "compiled or pure; absent: what the host has")
+    kernels: Optional[Kernels] = key(None, "compiled or pure; absent: what its interpreter has")
+    python: Optional[Python] = key(
+        None, 'its interpreter: a version ("3.11") or a path; absent: the runner\'s'
+    )
     workload: ReaderWorkload = key({}, "how it receives")
 
 

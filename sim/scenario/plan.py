@@ -80,7 +80,6 @@ class ProgramWorkload:
 
     program: Optional[str]  # "pkg.module:function"
     argv: Sequence[str]
-    python: Optional[str]  # the interpreter of `program`; None: the runner's own
     cwd: Optional[str]  # None: the runner's
 
 
@@ -93,7 +92,8 @@ class ProcessPlan:
     start: str  # "template" | "fork" | "spawn" | "forkserver"
     env: Mapping[str, str]
     workload: Union[WriterWorkload, ReaderWorkload, ProgramWorkload]
-    kernels: Optional[str] = None  # "compiled" | "pure"; None: what the host has
+    kernels: Optional[str] = None  # "compiled" | "pure"; None: what its interpreter has
+    python: Optional[str] = None  # an interpreter, by version or path; None: the runner's own
 
 
 @dataclass(frozen=True)

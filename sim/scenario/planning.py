@@ -137,6 +137,7 @@ def _processes(scenario: Scenario, seed: int) -> Sequence[ProcessPlan]:
                     env=table.env,
                     workload=_workload(scenario, seed, name, table.workload),
                     kernels=table.kernels,
+                    python=table.python,
                 )
             )
             rank += is_reader

@@ -11,6 +11,7 @@ from sim.scenario.models import (
     STRICT,
     Env,
     ProcessName,
+    Python,
     Start,
     key,
 )
@@ -36,10 +37,9 @@ class ProgramProcess(BaseModel):
     )
     argv: Optional[List[Word]] = key(None, "a command and its arguments", min_length=1)
     count: int = key(1, "how many of them", ge=1, le=COPIES_MAX)
-    python: Optional[str] = key(
-        None, 'the interpreter of `program`: a version ("3.11") or a path; absent: the runner\'s',
-        min_length=1,
-    )  # fmt: skip
+    python: Optional[Python] = key(
+        None, 'the interpreter of `program`: a version ("3.11") or a path; absent: the runner\'s'
+    )
     start: Start = key(
         "template", "template: called in a fresh interpreter; else by multiprocessing, from one"
     )

@@ -21,7 +21,7 @@ def has_programs(processes: Sequence[Any]) -> bool:
 
 def workload_of(table: ProgramProcess) -> ProgramWorkload:
     return ProgramWorkload(
-        program=table.program, argv=tuple(table.argv or ()), python=table.python, cwd=table.cwd
+        program=table.program, argv=tuple(table.argv or ()), cwd=table.cwd
     )
 
 

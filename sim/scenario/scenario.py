@@ -44,6 +44,7 @@ class ProcessTable:
     env: Mapping[str, str]
     workload: Union[Sending, Receiving, ProgramWorkload]
     kernels: Optional[str] = None  # None: what the host has
+    python: Optional[str] = None  # None: the runner's own
 
     @property
     def members(self) -> Sequence[str]:

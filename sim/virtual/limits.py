@@ -32,6 +32,8 @@ def lacks(scenario: Scenario) -> Iterator[Lack]:
             yield Lack(f"{key}.kernels", "the virtual world runs the compiled protocol alone")
         if table.start != "template":
             yield Lack(f"{key}.start", f"{table.start!r} starts real processes")
+        if table.python is not None:
+            yield Lack(f"{key}.python", "simulated processes have no interpreter")
         if table.env:
             yield Lack(f"{key}.env", "simulated processes have no environment")
         if isinstance(table.workload, Sending):
