@@ -54,8 +54,9 @@ def test_a_plan_says_what_is_started_and_when_what_goes_wrong(tmp_path: Path) ->
     plan = make_plan(scenario, 0)
     assert plan.is_of_programs and plan.transport is NO_TRANSPORT and plan.worlds == ("live",)
     works = [process.workload for process in plan.processes]
-    app = ProgramWorkload("pkg.module:function", (), "3.11", None)
-    assert works == [app, app, ProgramWorkload(None, ("sleep", "1"), None, "/")]
+    app = ProgramWorkload("pkg.module:function", (), None)
+    assert works == [app, app, ProgramWorkload(None, ("sleep", "1"), "/")]
+    assert [process.python for process in plan.processes] == ["3.11", "3.11", None]
     assert [process.name for process in plan.processes] == ["app[0]", "app[1]", "tool"]
     triggers = {injection.fault.alias: injection.trigger for injection in plan.injections}
     assert triggers == {"env_var": AtTime(0), "kill": AtProbe("app[1]", "ready", 2)}

@@ -209,7 +209,7 @@ class ProgramWorld:
         if left and not self.is_cut_short:  # who is killed at the deadline can end nobody
             names = [f"process {each.pid}: {each.command}" for each in left]
             self._note(WATCH, LEAK, detail={"names": names})
-        kill_strays(self._supervisor.watcher_pid, self._run)
+        kill_strays(self._run)
         if names_with(self._prefix):
             self._note(WATCH, LEAK, detail={"names": list(names_with(self._prefix))})
             remove(self._prefix)
@@ -225,7 +225,7 @@ class ProgramWorld:
                 stack.callback(life.close)
             if self._supervisor.failure is None:
                 self._kill_rest()
-                kill_strays(self._supervisor.watcher_pid, self._run)
+                kill_strays(self._run)
 
     def _order(self, process: ProcessPlan) -> Order:
         holds = [probe for name, probe in self._waits_at if name == process.name]
@@ -238,7 +238,7 @@ class ProgramWorld:
         """Fork servers and resource trackers see that their program has ended, and end by that."""
         deadline_ns = self.now_ns() + FAREWELL_NS
         while True:
-            left = strays(self._supervisor.watcher_pid, self._run)
+            left = strays(self._run)
             now_ns = self.now_ns()
             if not left or self.is_cut_short or now_ns >= deadline_ns:
                 return left
@@ -289,7 +289,7 @@ class ProgramWorld:
             "waiting": [life.name for life in alive],
             "blocked_ns": self._plan.deadline_ns,
             "states": {life.name: life.os_state() for life in alive},
-            "below": [each.command for each in strays(self._supervisor.watcher_pid, self._run)],
+            "below": [each.command for each in strays(self._run)],
         }
         self._note(WATCH, HANG, detail=detail)
         self._collect_stacks(alive)
@@ -297,11 +297,11 @@ class ProgramWorld:
     def _collect_stacks(self, lives: Sequence[LiveProgram]) -> None:
         """Of all processes that print theirs on SIGUSR1; whoever does not catch it would die."""
         sizes = {life.name: life.stderr.size_bytes for life in lives}
-        asked = ask_for_stacks(self._supervisor.watcher_pid, self._run)
+        asked = ask_for_stacks(self._run)
         deadline_ns = self.now_ns() + STACKS_NS
         while asked and (
             any(life.stderr.size_bytes == sizes[life.name] for life in lives)
-            or is_printing_stacks(self._supervisor.watcher_pid, self._run)
+            or is_printing_stacks(self._run)
         ):
             now_ns = self.now_ns()
             if now_ns >= deadline_ns:

@@ -8,7 +8,7 @@ import time
 from typing import List, NamedTuple, Sequence
 
 from sim.errors import WorldError
-from sim.live.procfs import descendants, stat
+from sim.live.procfs import stat
 
 RUN = "SPINBED_RUN"  # in the environment of a run's programs, and of all that they start
 KILL_DEADLINE_NS = 20_000_000_000
@@ -20,12 +20,13 @@ class Stray(NamedTuple):
     command: str
 
 
-def strays(watcher: int, run: str) -> Sequence[Stray]:
-    """What runs below the watcher with this run's name in the environment that it was started
-    with. Whoever cleared that is found by the watcher alone, at the end of all runs."""
+def strays(run: str) -> Sequence[Stray]:
+    """Who has this run's name in the environment that it was started with. Whoever cleared that is
+    found by the watcher alone, at the end of all runs."""
     mark = f"{RUN}={run}".encode()
     found: List[Stray] = []
-    for pid in descendants(watcher):
+    # Not by parents: of somebody whose parent ends while they are read, nobody knows whose it is.
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         seen = stat(pid)
         if seen is None or seen.state in "ZX" or mark not in _read(pid, "environ").split(b"\0"):
             continue
@@ -34,11 +35,11 @@ def strays(watcher: int, run: str) -> Sequence[Stray]:
     return found
 
 
-def kill_strays(watcher: int, run: str) -> None:
+def kill_strays(run: str) -> None:
     """Until there is none. Raises WorldError where one does not die in time."""
     deadline_ns = time.monotonic_ns() + KILL_DEADLINE_NS
     while True:
-        left = strays(watcher, run)
+        left = strays(run)
         if not left:
             return
         if time.monotonic_ns() > deadline_ns:
@@ -51,21 +52,21 @@ def kill_strays(watcher: int, run: str) -> None:
         time.sleep(POLL_S)
 
 
-def ask_for_stacks(watcher: int, run: str) -> int:
+def ask_for_stacks(run: str) -> int:
     """SIGUSR1 for each of them that catches it: faulthandler then prints the stacks. How many."""
     asked = 0
-    for each in strays(watcher, run):
+    for each in strays(run):
         if _catches(each.pid, signal.SIGUSR1):
             os.kill(each.pid, signal.SIGUSR1)
             asked += 1
     return asked
 
 
-def is_printing_stacks(watcher: int, run: str) -> bool:
+def is_printing_stacks(run: str) -> bool:
     """One of them has a SIGUSR1 before it, or is handling it, which blocks it in that thread."""
     return any(
         _has(status, field, signal.SIGUSR1)
-        for each in strays(watcher, run)
+        for each in strays(run)
         for status in _statuses(each.pid)
         for field in (b"SigBlk:", b"SigPnd:", b"ShdPnd:")
     )

@@ -143,11 +143,6 @@ class Supervisor:
         except OSError as error:
             raise self._fail("sendmsg to the template", errno=error.errno) from error
 
-    @property
-    def watcher_pid(self) -> int:
-        assert self._watcher is not None
-        return self._watcher.pid
-
     def listen(self, source: Source, on_readable: Callable[[], object]) -> None:
         self._selector.register(source, selectors.EVENT_READ, on_readable)
 
