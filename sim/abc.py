@@ -130,6 +130,10 @@ class Launch(Protocol):
     def hook(self, process: str, spec: Mapping[str, Any]) -> None:
         """Before the start: a hook of sim.inside in the program and in what it starts."""
 
+    def add_module(self, process: str, name: str, text: str) -> None:
+        """Before the start: a file of that text, which the program and what it starts can import
+        by the name."""
+
     def hooked(
         self, process: str, kind: str, module: str, *, within_ns: int
     ) -> Sequence[Mapping[str, Any]]:

@@ -89,6 +89,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "slow_import": {"module": kit_program.MODULE, "duration_ns": 1},
     "gated_import": {"module": kit_program.MODULE},
     "import_twice": {"module": kit_program.MODULE},
+    "fork_with_threads": {"lock": "plain", "name": "sim.testing.kit_program:LOCK"},
     "env_var": {"variable": "SUBJECT_X", "value": "1"},
     "limit": {"resource": "NOFILE", "limit": 100},
 }

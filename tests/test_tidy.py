@@ -77,7 +77,7 @@ CLOCK_NAMES = (
     *("time.time*", "time.monotonic*", "time.perf_counter*", "time.clock_gettime*", "time.sleep"),
     *("datetime.datetime.now", "datetime.datetime.utcnow"),
 )
-UNDER_TEST = ("sim/inside/", "sim/subjects/")  # they run there, not in the bed
+UNDER_TEST = ("sim/inside/", "sim/subjects/", "sim/testing/kit_program")  # not in the bed
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
 COMMAND_LINE = (
     *("sim/commands", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),

@@ -13,6 +13,7 @@ from sim.faults.disturb_wakes import DisturbWakes
 from sim.faults.env_var import EnvVar
 from sim.faults.exhaust_fds import ExhaustFds
 from sim.faults.failing_import import FailingImport
+from sim.faults.fork_with_threads import ForkWithThreads
 from sim.faults.freeze import Freeze
 from sim.faults.gated_import import GatedImport
 from sim.faults.import_twice import ImportTwice
@@ -22,6 +23,7 @@ from sim.faults.limit import Limit
 from sim.faults.missing_module import MissingModule
 from sim.faults.never_attach import NeverAttach
 from sim.faults.oversubscribe import Oversubscribe
+from sim.faults.preload_broken import PreloadBroken
 from sim.faults.raise_at_step import RaiseAtStep
 from sim.faults.raise_in_read import RaiseInRead
 from sim.faults.restart import Restart
@@ -31,6 +33,7 @@ from sim.faults.slow_import import SlowImport
 from sim.faults.small_shm import SmallShm
 from sim.faults.stale_region import StaleRegion
 from sim.faults.stall import Stall
+from sim.faults.start_method_twice import StartMethodTwice
 from sim.faults.stop_at_step import StopAtStep
 from sim.faults.truncate_region import TruncateRegion
 from sim.faults.unlink_region import UnlinkRegion
@@ -63,6 +66,9 @@ FAULTS: Mapping[str, Type[Fault]] = {
     SlowImport.alias: SlowImport,
     GatedImport.alias: GatedImport,
     ImportTwice.alias: ImportTwice,
+    StartMethodTwice.alias: StartMethodTwice,
+    PreloadBroken.alias: PreloadBroken,
+    ForkWithThreads.alias: ForkWithThreads,
     EnvVar.alias: EnvVar,
     Limit.alias: Limit,
 }

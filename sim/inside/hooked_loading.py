@@ -61,7 +61,7 @@ class Loader:
         spec: Any,
         hooks: Sequence[Hook],
         watches: Sequence[Watch],
-        after: Optional[Callable[[ModuleType], None]],
+        after: Sequence[Callable[[ModuleType], None]],
     ) -> None:
         self._real = spec.loader
         self._spec = spec
@@ -91,8 +91,8 @@ class Loader:
         for watch in self._watches:
             execute = _watched(watch, execute)
         execute(module)
-        if self._after is not None:
-            self._after(module)
+        for act in self._after:
+            act(module)
         if any(hook.kind == "twice" for hook in due):
             self._owe_second(module.__name__)
 

@@ -71,7 +71,7 @@ def after_import(module: str, act: Callable[[ModuleType], None]) -> None:
     if module in sys.modules:
         act(sys.modules[module])
     else:
-        installed_finder().after[module] = act
+        installed_finder().after.setdefault(module, []).append(act)
 
 
 def installed_finder() -> Finder:
@@ -173,7 +173,7 @@ class Finder:
     def __init__(self) -> None:
         self.has_hidden = _thread._local()
         self.hooks: Dict[str, List[Hook]] = {}
-        self.after: Dict[str, Callable[[ModuleType], None]] = {}
+        self.after: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self.watches: List[Watch] = []
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
@@ -196,7 +196,7 @@ class Finder:
             for hook in bodies:
                 tell(hook.kind, name, "impossible", why="it has no body that could be executed")
             return spec
-        spec.loader = Loader(spec, bodies, watches, self.after.pop(name, None))
+        spec.loader = Loader(spec, bodies, watches, self.after.pop(name, ()))
         return spec
 
     def _hides(self, name: str) -> bool:

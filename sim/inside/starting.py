@@ -1,7 +1,9 @@
 """What is done in a program under test before any line of its own, by the sitecustomize here.
 
-SPINBED_INSIDE is JSON: {"imports": [...], "logs": true, "stacks": true}, each of them optional.
+SPINBED_INSIDE is JSON: {"imports": [...], "starts": [...], "logs": true, "stacks": true}, each of
+them optional.
     imports   what goes wrong with its imports, see import_hooks
+    starts    what goes wrong with the processes that it starts, see start_hooks
     logs      records of WARNING and above are said
     stacks    SIGUSR1 has the stacks of all threads written to descriptor 2
 """
@@ -32,7 +34,7 @@ def begin() -> None:
 
 def _begin(text: str) -> None:
     wanted = json.loads(text)
-    unknown = set(wanted) - {"imports", "logs", "stacks"}
+    unknown = set(wanted) - {"imports", "starts", "logs", "stacks"}
     if unknown:
         raise ValueError(f"{VARIABLE} has {', '.join(sorted(unknown))}, which is not known")
     # Each is loaded only where it is wanted.
@@ -45,6 +47,10 @@ def _begin(text: str) -> None:
         from . import import_hooks
 
         import_hooks.install(wanted["imports"])
+    if wanted.get("starts"):
+        from . import start_hooks
+
+        start_hooks.install(wanted["starts"])
     if wanted.get("logs"):
         from . import import_hooks, log_records
 

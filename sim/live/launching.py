@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sim.errors import WorldError
+from sim.inside import start_hooks
 from sim.inside.channel import ADDRESS, DESCRIPTOR
 from sim.inside.probing import HOLDS
 from sim.live import damage, inside_folder
@@ -84,6 +85,7 @@ class _Asked:
     variables: Dict[str, Optional[str]] = field(default_factory=dict)
     limits: List[Tuple[str, int]] = field(default_factory=list)
     hooks: List[Mapping[str, Any]] = field(default_factory=list)
+    modules: Dict[str, str] = field(default_factory=dict)  # their text, by name
     broken: Dict[str, Broken] = field(default_factory=dict)  # by module
 
 
@@ -127,7 +129,13 @@ class LiveLaunch:
         inside = self._folder / "inside"
         if not inside.is_dir():
             inside_folder.lay_out(inside)
-        spec = {"imports": asked.hooks, "logs": True, "stacks": True}
+        for name, text in asked.modules.items():
+            _write_module(self._folder / f"modules-{process.name}", name, text)
+        if asked.modules:
+            env = _with_path(self._folder / f"modules-{process.name}", env)
+        starts = [each for each in asked.hooks if each["kind"] in start_hooks.KINDS]
+        imports = [each for each in asked.hooks if each not in starts]
+        spec = {"imports": imports, "starts": starts, "logs": True, "stacks": True}
         env = inside_folder.environment(inside, spec, env)
         argv = list(work.argv)
         facts: Mapping[str, str] = {}
@@ -189,6 +197,9 @@ class LiveLaunch:
     def hook(self, process: str, spec: Mapping[str, Any]) -> None:
         self._of(process).hooks.append(spec)
 
+    def add_module(self, process: str, name: str, text: str) -> None:
+        self._of(process).modules[name] = text
+
     def hooked(
         self, process: str, kind: str, module: str, *, within_ns: int
     ) -> Sequence[Mapping[str, Any]]:
@@ -213,6 +224,11 @@ class LiveLaunch:
 def _with_path(folder: Path, env: Mapping[str, str]) -> Dict[str, str]:
     path = filter(None, (str(folder), env.get("PYTHONPATH", "")))
     return {**env, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _write_module(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
 
 
 def _interpreter(argv: Sequence[str]) -> str:

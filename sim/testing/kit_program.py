@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
+import os
 import sys
 import threading
+from typing import Any
 
 from sim.inside.probing import probe
 
@@ -12,6 +15,7 @@ TURNS = 20
 MODULE = "colorsys"  # of the standard library, and of no use to anybody here
 POLL_S = 0.001
 EXTENSION = "cy_kernels.clock"
+LOCK = threading.Lock()
 
 
 def main() -> None:
@@ -25,7 +29,26 @@ def main() -> None:
         turn.wait(POLL_S)
     load(MODULE)
     beside.join()
+    fork()
+    start_by_a_fork_server()
     load(EXTENSION)
+
+
+def fork() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def start_by_a_fork_server() -> None:
+    context: Any = multiprocessing.get_context("forkserver")
+    process = context.Process(target=int)
+    try:
+        process.start()
+        process.join()
+    except (EOFError, OSError) as error:  # what becomes of it if the server dies
+        probe("raised", exception=repr(error))
 
 
 def load(name: str) -> None:

@@ -1,0 +1,97 @@
+"""Makes the start of other processes go wrong in the program under test.
+
+`install` takes a list of these:
+
+    {"kind": "start_method", "method": "spawn", "where": "first_import"}
+                                    set as soon as multiprocessing is imported; "thread": the same,
+                                    by another thread
+    {"kind": "preload", "module": "m"}
+                                    each fork server is to import m too, before all else
+    {"kind": "fork", "lock": "plain", "name": "m:lock"}
+                                    see held_forks
+
+What they do is told, see hook_events; "module" is there "multiprocessing", m, and the name.
+"""
+
+from __future__ import annotations
+
+import _thread
+
+from .hook_events import tell
+from .import_hooks import after_import
+
+TYPE_CHECKING = False  # typing takes 3 ms to import, in somebody else's program
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, Mapping, Sequence
+
+    Spec = Mapping[str, Any]
+
+METHODS = ("fork", "spawn", "forkserver")
+FIRST_IMPORT = "first_import"
+THREAD = "thread"
+KINDS = ("start_method", "preload", "fork")
+SECONDS_MAX = 20.0  # for a thread that only sets the method
+
+
+def install(specs: Sequence[Spec]) -> None:
+    """Raises ValueError for a spec that it does not understand."""
+    for spec in specs:
+        kind = spec.get("kind")
+        if kind == "start_method":
+            _begin_with(str(spec["method"]), str(spec["where"]))
+        elif kind == "preload":
+            _preload(str(spec["module"]))
+        elif kind == "fork":
+            from . import held_forks
+
+            held_forks.install(str(spec["lock"]), str(spec["name"]))
+        else:
+            raise ValueError(f"starts: kind is {kind!r}, not one of {', '.join(KINDS)}")
+
+
+def _begin_with(method: str, where: str) -> None:
+    if method not in METHODS or where not in (FIRST_IMPORT, THREAD):
+        raise ValueError(f"starts: there is no start method {method!r} set at {where!r}")
+
+    def set_it(multiprocessing: Any) -> None:
+        try:
+            multiprocessing.set_start_method(method)
+        except (RuntimeError, ValueError) as error:
+            tell("start_method", "multiprocessing", "impossible", why=str(error))
+        else:
+            tell("start_method", "multiprocessing", "ended", method=method)
+
+    def set_it_beside(multiprocessing: ModuleType) -> None:
+        # The importing thread holds the import lock: so the other one imports nothing.
+        is_done = _thread.allocate_lock()
+        is_done.acquire()
+
+        def work() -> None:
+            try:
+                set_it(multiprocessing)
+            finally:
+                is_done.release()
+
+        _thread.start_new_thread(work, ())
+        is_done.acquire(True, SECONDS_MAX)
+
+    after_import("multiprocessing", set_it_beside if where == THREAD else set_it)
+
+
+def _preload(name: str) -> None:
+    """The module itself tells that a server imports it."""
+
+    def add(forkserver: Any) -> None:
+        server = forkserver.ForkServer
+        ensure_running = server.ensure_running
+
+        def ensure_running_with_ours(self: Any) -> Any:
+            if name not in self._preload_modules:
+                self._preload_modules = [name, *self._preload_modules]
+            return ensure_running(self)
+
+        server.ensure_running = ensure_running_with_ours
+        forkserver.ensure_running = forkserver._forkserver.ensure_running
+
+    after_import("multiprocessing.forkserver", add)
