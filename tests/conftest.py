@@ -53,6 +53,7 @@ NEED_KERNELS = [
     "test_spinloop_mutants.py",
     "test_spinloop_replaces.py",
     "test_spinloop_rungs.py",
+    "test_startup_scenarios.py",
     "test_stubs.py",
     "test_subject_kernel_loader.py",
     "test_tape.py",

@@ -10,11 +10,13 @@ from sim.history.op import (
     EXIT,
     FAIL,
     HEAL,
+    HOOK,
     INFO,
     INJECT,
     INVOKE,
     LOG,
     OK,
+    PROBE,
     READY,
     RECEIVE,
     SEND,
@@ -55,7 +57,7 @@ TWO_READERS = (
 STALL = FaultHeader(0, "stall", "reader", heals=True, fatal=False)
 KILL = FaultHeader(0, "kill", "reader", heals=False, fatal=True)
 
-Line = Union[Op, List[Op]]
+Line = Union[Op, List[Any]]  # of lines
 
 
 def header(**changes: Any) -> Header:
@@ -74,7 +76,10 @@ def history(*lines: Line, **changes: Any) -> History:
 
 def flat(lines: Iterable[Line]) -> Iterable[Op]:
     for line in lines:
-        yield from [line] if isinstance(line, Op) else line
+        if isinstance(line, Op):
+            yield line
+        else:
+            yield from flat(line)
 
 
 def at_ms(ms: int, line: Line) -> List[Op]:
@@ -153,9 +158,12 @@ def exited(process: str, outcome: str = "0", *, life: int = 0, **detail: Any) ->
     return op(process, INFO, EXIT, outcome=outcome, life=life, detail=detail or None)
 
 
-def injected(alias: str, target: str, *, injection: int = 0, fired: bool = True) -> Op:
+def injected(
+    alias: str, target: str, *, injection: int = 0, fired: bool = True, **evidence: Any
+) -> Op:
     detail = {"injection": injection, "alias": alias, "target": target, "fired": fired}
-    return op("nemesis", INFO, INJECT, detail={**detail, "evidence": {"what": "state: seen"}})
+    seen = {"what": "state: seen", **evidence}
+    return op("nemesis", INFO, INJECT, detail={**detail, "evidence": seen})
 
 
 def healed(alias: str, target: str, *, injection: int = 0, healed: bool = True) -> Op:
@@ -163,9 +171,25 @@ def healed(alias: str, target: str, *, injection: int = 0, healed: bool = True) 
     return op("nemesis", INFO, HEAL, detail={**detail, "evidence": {"what": "state: seen"}})
 
 
-def logged(process: str, level: str, message: str, *, logger: str = "cy_kernels") -> Op:
-    detail = {"logger": logger, "level": level, "message": message}
+def logged(
+    process: str, level: str, message: str, *, logger: str = "cy_kernels", **more: Any
+) -> Op:
+    detail = {"logger": logger, "level": level, "message": message, **more}
     return op(process, INFO, LOG, detail=detail)
+
+
+def probed(process: str, name: str, *, pid: Optional[int] = 1, **detail: Any) -> Op:
+    return op(process, INFO, PROBE, detail={"probe": name, "detail": detail, "pid": pid})
+
+
+def hook(process: str, kind: str, *, pid: int = 1, **detail: Any) -> Op:
+    """What a hook of that kind said inside a program."""
+    return op(process, INFO, HOOK, detail={"hook": kind, "pid": pid, **detail})
+
+
+def started_with(process: str, *kinds: str) -> Op:
+    """An interpreter began, with hooks of these kinds."""
+    return hook(process, "start", event="ended", python="3.11.7", imports=list(kinds))
 
 
 def allows(kind: str, process: str, **rest: Any) -> Dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Optional
 import pytest
 
 from sim.abc import NO_TRANSPORT
+from sim.checkers import ASKED_FOR
 from sim.errors import ScenarioError
 from sim.faults import break_extension
 from sim.live import damage
+from sim.scenario import programs
 from sim.scenario.loader import load
 from sim.scenario.plan import AtProbe, AtTime, ProgramWorkload
 from sim.scenario.planning import make_plan
@@ -118,6 +120,27 @@ def test_the_ways_to_break_an_extension_are_those_that_can_be_done() -> None:
     with_argument = {kind for kind, made in damage.KINDS.items() if made.check is not None}
     assert set(break_extension.KINDS) == set(damage.KINDS)
     assert {kind for kind, wanted in break_extension.KINDS.items() if wanted} == with_argument
+
+
+def test_a_checker_of_programs_runs_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD + '[[check]]\nalias = "imports"\n')
+    (scenario,) = load(path)
+    assert scenario.checkers == ("imports",)
+    assert not set(ASKED_FOR) & set(programs.CHECKERS)
+
+
+def test_a_checker_of_programs_has_no_place_in_a_ring(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    ring = 'schema = 1\nname = "ring"\n'
+    for name in ("writer", "reader"):
+        ring += f'[[process]]\nname = "{name}"\nrole = "{name}"\n'
+    path.write_text(ring + '[[check]]\nalias = "environ"\n')
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.key) == (10, "check[0].alias")
+    assert "'environ' is of programs" in problem.message
 
 
 def test_a_file_has_programs_or_a_ring(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from subject_runs import Run, is_of_the_interpreter, mapped_bytes, program, subj
 
 import cy_kernels
 
-VARIANTS = ("before", "after", "after_plus")
+VARIANTS = ("before", "merged", "after", "after_plus")
 WORK = {
     "met": True,
     "late": False,
@@ -105,6 +105,14 @@ def test_a_missing_kernel_costs_one_warning(variant: str, kernel: Path) -> None:
     done = run(variant, kernel)
     assert done.result["cause"] == "ModuleNotFoundError: No module named 'cy_kernels.spinloop'"
     assert done.result["work"] == WORK and warnings_in(done) == 1
+
+
+def test_the_guard_that_was_merged_warns_without_the_cause(kernel: Path) -> None:
+    kernel.write_bytes(TEXT)
+    done = run("merged", kernel)
+    assert done.result["kind"] == "fallback" and done.result["work"] == WORK
+    assert warnings_in(done) == 1 and "ImportError" not in done.err
+    assert done.err.endswith("could not be loaded, cy_kernels.pure.spinloop runs instead\n")
 
 
 @pytest.mark.parametrize("variant", ["before", "after"])

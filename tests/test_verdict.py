@@ -30,16 +30,18 @@ from sim.abc import INVALID, UNKNOWN, VALID, Result, TransportSpec
 from sim.checkers import CHECKERS
 from sim.errors import ExitStatus
 from sim.history.op import HANG, INFO, LEAK, OVERFLOW
+from sim.scenario.names import ring_checker_names
 from sim.scenario.plan import Expectation, Plan
 from sim.verdict import check_all, expectations, fault_results, judge, merge, process_results
 
 BOTH = spawned("writer", "reader")
 GOOD = [sent(0, 1), received("reader", 0, 1), receive_fails("reader", 2, "ended")]
 ALL_OUT = [exited("writer"), exited("reader")]
+OF_A_RING = tuple(ring_checker_names())
 REPRODUCE = "spinbed run scenarios/literal.toml --seed 7"
 
 
-def plan(*declared, checkers=tuple(CHECKERS)):
+def plan(*declared, checkers=OF_A_RING):
     return Plan(
         name="literal",
         story="",
@@ -63,7 +65,7 @@ def expect(**what):
     return Expectation(key="expect[0]", **what)
 
 
-def judged(*lines, declared=(), checkers=tuple(CHECKERS), **changes):
+def judged(*lines, declared=(), checkers=OF_A_RING, **changes):
     return judge(
         plan(*declared, checkers=checkers),
         history(*lines, **changes),
@@ -121,7 +123,7 @@ def test_a_checker_that_raises_is_unknown_and_says_what_it_raised():
 def test_a_good_run_is_as_expected():
     result = judged(BOTH, *GOOD, *ALL_OUT)
     assert (result.verdict, result.as_expected, result.exit_status) == ("valid", True, 0)
-    assert [each.alias for each in result.checkers] == list(CHECKERS)
+    assert [each.alias for each in result.checkers] == list(OF_A_RING)
     assert [each.what for each in result.expectations] == ["verdict valid (saw valid)"]
     assert (result.failure, result.duration_ns, result.world) == ((), 5 * MS, "live")
 

@@ -12,8 +12,9 @@ from .module_bodies import Insertion, run
 TYPE_CHECKING = False  # typing takes 3 ms to import, in somebody else's program
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, Mapping, Optional, Sequence
+    from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
+    from .environ_watch import EnvironWatch
     from .import_watch import Watch
 
 ModuleSpec: Any = type(sys.__spec__)  # importlib.machinery's, without loading importlib
@@ -60,7 +61,7 @@ class Loader:
         self,
         spec: Any,
         hooks: Sequence[Hook],
-        watches: Sequence[Watch],
+        watches: Sequence[Union[Watch, EnvironWatch]],
         after: Sequence[Callable[[ModuleType], None]],
     ) -> None:
         self._real = spec.loader
@@ -89,7 +90,7 @@ class Loader:
         if insertions:
             execute = lambda module: run(self._real, module, insertions)  # noqa: E731
         for watch in self._watches:
-            execute = _watched(watch, execute)
+            execute = _watched(watch, self._spec.name, execute)
         execute(module)
         for act in self._after:
             act(module)
@@ -121,8 +122,11 @@ class SpecOfTwo(ModuleSpec):
             tell("twice", self.name, "ended", ids=[id(first), id(sys.modules[self.name])])
 
 
-def _watched(watch: Watch, execute: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
-    return lambda module: watch.execute(module, execute)
+def _watched(
+    watch: Union[Watch, EnvironWatch], name: str, execute: Callable[[ModuleType], None]
+) -> Callable[[ModuleType], None]:
+    # Its __name__ is what an extension says: _decimal says decimal.
+    return lambda module: watch.execute(name, module, execute)
 
 
 def exception(name: str, message: str) -> BaseException:

@@ -11,6 +11,7 @@
     {"kind": "twice", "module": "m"}        executed twice: who imports it first has one module
                                             object, all others have another
     {"kind": "watch", "modules": ["m"], "prefix": "pkg"}     see import_watch; all, without both
+    {"kind": "environ", "modules": ["m"], "prefix": "pkg"}   see environ_watch; the same
 
 "at" counts statements of the body, see module_bodies.run. "times" is how many imports of a process
 it happens to; all, without. What happens is told, see hook_events: nothing happens to a module that
@@ -24,6 +25,7 @@ import _thread
 import builtins
 import sys
 
+from .environ_watch import EnvironWatch
 from .hook_events import tell
 from .hooked_loading import Hook, Loader
 from .import_gates import MAIN_WAITS, PROBE
@@ -32,7 +34,7 @@ from .import_watch import Watch
 TYPE_CHECKING = False  # typing takes 3 ms to import, in somebody else's program
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+    from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
     Spec = Mapping[str, Any]
 
@@ -43,7 +45,9 @@ KEYS = {  # of each kind: what it must have, and what it may
     "gated": (("module", "until"), ("at", "seconds_max", "times")),
     "twice": (("module",), ()),
     "watch": ((), ("modules", "prefix")),
+    "environ": ((), ("modules", "prefix")),
 }
+WATCHES = ("watch", "environ")
 EVENTS = ("began", "held", "released", "late", "ended", "raised", "obtained")  # to wait for
 
 
@@ -57,9 +61,10 @@ def install(specs: Sequence[Spec]) -> None:
         raise ValueError("; ".join(found))
     finder = installed_finder()
     for spec in specs:
-        if spec["kind"] == "watch":
-            finder.watches.append(Watch(_meant(spec)))
-            finder.watches[-1].see_waits()
+        if spec["kind"] in WATCHES:
+            made = Watch if spec["kind"] == "watch" else EnvironWatch
+            finder.watches.append(made(_meant(spec)))
+            finder.watches[-1].begin()
         elif spec["module"] in sys.modules:
             tell(spec["kind"], spec["module"], "impossible", why="it is imported already")
         else:
@@ -174,7 +179,7 @@ class Finder:
         self.has_hidden = _thread._local()
         self.hooks: Dict[str, List[Hook]] = {}
         self.after: Dict[str, List[Callable[[ModuleType], None]]] = {}
-        self.watches: List[Watch] = []
+        self.watches: List[Union[Watch, EnvironWatch]] = []
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         hooks = self.hooks.get(name, ())
@@ -188,8 +193,8 @@ class Finder:
             return None
         spec = self._found_by_others(name, path, target)
         if spec is None:
-            if watches:
-                tell("watch", name, "absent")
+            for watch in watches:
+                watch.see_absence(name)
             return None
         bodies = [hook for hook in hooks if hook.kind != "missing"]
         if not hasattr(spec.loader, "exec_module"):

@@ -25,7 +25,7 @@ class Watch:
         self.is_meant = is_meant
         self._executors: Dict[str, int] = {}  # the last one of each, by identifier of its thread
 
-    def see_waits(self) -> None:
+    def begin(self) -> None:
         """From now on it sees threads that wait until another one has executed a module."""
         # The interpreter's C code looks this function up by name whenever it finds a module in
         # sys.modules that is not complete; what it found there, it uses after the wait.
@@ -49,9 +49,14 @@ class Watch:
         if self.is_meant(name):
             self._executors[name] = _thread.get_ident()
 
-    def execute(self, module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
+    def see_absence(self, name: str) -> None:
+        """Nobody has a module of this name."""
+        tell("watch", name, "absent")
+
+    def execute(
+        self, name: str, module: ModuleType, execute: Callable[[ModuleType], None]
+    ) -> None:
         """Executes it, and tells the beginning and the end."""
-        name = module.__name__
         tell("watch", name, "began", id=id(module))
         try:
             execute(module)

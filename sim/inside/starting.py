@@ -56,4 +56,5 @@ def _begin(text: str) -> None:
 
         import_hooks.after_import("logging", log_records.listen)
     python = ".".join(map(str, sys.version_info[:3]))
-    channel.say({"hook": "start", "event": "ended", "python": python})
+    kinds = sorted({each["kind"] for each in wanted.get("imports") or ()})
+    channel.say({"hook": "start", "event": "ended", "python": python, "imports": kinds})

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from sim.checkers.environ import Environ
+from sim.checkers.imports import Imports
 from sim.errors import WorldError
 from sim.inside import start_hooks
 from sim.inside.channel import ADDRESS, DESCRIPTOR
@@ -42,6 +44,8 @@ paths = [os.path.join(folder, name + suffix)
          for folder in folders for suffix in importlib.machinery.EXTENSION_SUFFIXES]
 print(json.dumps(next((path for path in paths if os.path.isfile(path)), None)))
 """
+# What a checker cannot do without, inside of each program.
+WATCHED_FOR = {Imports.alias: {"kind": "watch"}, Environ.alias: {"kind": "environ"}}
 FIND_DEADLINE_S = 60.0  # a cold start of an interpreter
 
 
@@ -74,7 +78,12 @@ class Broken:
     def damage(self) -> List[str]:
         """What must come before the program's command line."""
         assert self._file is not None and self._into is not None
-        self.done = damage.break_file(self._file, self._how, folder=self._into)
+        _, argument = damage.parsed(self._how)
+        meant = damage.expected(self._file, self._how)
+        done = damage.break_file(self._file, self._how, folder=self._into)
+        words = {"path": str(self._file), "module": self.module, "argument": str(argument)}
+        import_gives = meant.told({**words, "last": self.module.rpartition(".")[2]})
+        self.done = {**done, "data": {**done["data"], "import_gives": import_gives}}
         return list(self.done["launch"])
 
 
@@ -107,9 +116,14 @@ class LiveLaunch:
         self._run = run
         self._owner = supervisor.prefix[1:]
         self._asked: Dict[str, _Asked] = {}
+        self._watches: List[Mapping[str, Any]] = []
         self._newest = newest
         self._heard = heard
         self._wait_for = wait_for
+
+    def watch_for(self, checkers: Sequence[str]) -> None:
+        """Before the start: these checkers will want to know."""
+        self._watches = [WATCHED_FOR[alias] for alias in checkers if alias in WATCHED_FOR]
 
     def order(self, process: ProcessPlan, address: str, holds: Sequence[str]) -> Order:
         """Raises WorldError where what a fault has asked for cannot be had."""
@@ -134,7 +148,7 @@ class LiveLaunch:
         if asked.modules:
             env = _with_path(self._folder / f"modules-{process.name}", env)
         starts = [each for each in asked.hooks if each["kind"] in start_hooks.KINDS]
-        imports = [each for each in asked.hooks if each not in starts]
+        imports = [each for each in asked.hooks if each not in starts] + self._watches
         spec = {"imports": imports, "starts": starts, "logs": True, "stacks": True}
         env = inside_folder.environment(inside, spec, env)
         argv = list(work.argv)

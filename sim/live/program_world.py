@@ -74,6 +74,7 @@ class ProgramWorld:
         run = self._prefix.strip("/.")
         self._run = run
         self._launch = LiveLaunch(folder, run, supervisor, self._newest, self._heard, self._wait)
+        self._launch.watch_for(plan.checkers)
 
     # What the nemesis drives.
 
@@ -325,7 +326,9 @@ class ProgramWorld:
         if event in SAID:
             at_ns = detail.pop("time_ns", None)
             is_held = detail.pop("is_held", False)
-            said = detail["log"] if event == "log" else detail
+            said = detail
+            if event == "log":  # of which of its processes, is not for the program to say
+                said = {**detail["log"], "pid": detail.get("pid")}
             self._note(life.name, SAID[event], detail=said, time_ns=at_ns)
             if event == "probe":
                 self._passes(life, str(detail["probe"]), is_held=is_held)

@@ -24,7 +24,7 @@ from sim.scenario.models import (
     Uniform,
     WriterWorkload,
 )
-from sim.scenario.names import checker_names, find_checker
+from sim.scenario.names import find_checker, ring_checker_names
 from sim.scenario.plan import Expectation
 from sim.scenario.problems import Collector
 from sim.scenario.program_models import ProgramProcess
@@ -122,7 +122,7 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
     readers = sum(process.count for process in processes if process.role == "reader")
     kind_path = ("transport", "kind")
     are_programs = programs.has_programs(processes)
-    standard = programs.CHECKERS if are_programs else tuple(checker_names())
+    standard = programs.CHECKERS if are_programs else ring_checker_names()
     transport = agreement.transport_spec(tables.transport, readers=readers)
     return Scenario(
         name=tables.head.name + run.suffix,

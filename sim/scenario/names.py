@@ -55,6 +55,11 @@ def checker_names() -> Sequence[str]:
     return tuple(checkers.CHECKERS)
 
 
+def ring_checker_names() -> Sequence[str]:
+    """What runs where a file of a ring has no [[check]]."""
+    return tuple(name for name in checkers.CHECKERS if name not in checkers.ASKED_FOR)
+
+
 def find_checker(name: str) -> Checker:
     """The checker of that alias, or the plug-in "pkg.module:Thing", imported now.
 

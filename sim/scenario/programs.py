@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+from sim.checkers import ASKED_FOR
 from sim.scenario.lines import Path
 from sim.scenario.models import AfterOps, AtProbe, AtStep
 from sim.scenario.names import show
@@ -44,6 +45,10 @@ def check_programs(tables: Any, keys: Mapping[str, Any], problems: Collector) ->
         elif not are_programs and isinstance(at, AtProbe):
             problems.add(("fault", index, "at"), "only a program has probes")
     if not are_programs:
+        for index, check in enumerate(tables.checks):
+            if check is not None and check.alias in ASKED_FOR:
+                message = f"{show(check.alias)} is of programs, and there are none"
+                problems.add(("check", index, "alias"), message)
         return
     if "transport" in keys:
         problems.add(("transport",), "nobody talks over it: the processes are programs")

@@ -46,7 +46,7 @@ def json_schema() -> Dict[str, Any]:
         "transport": (Transport, key({}, "what the messages go through")),
         "process": (List[process], key(..., "one writer and 1 to 64 readers, or programs")),
         "fault": (List[fault], key([], "what goes wrong")),
-        "check": (List[Check], key([], "checkers that run; absent: all of them")),
+        "check": (List[Check], key([], "checkers that run; absent: the standard ones")),
         "expect": (List[expect], key([], "what must come of it; absent: verdict = valid")),
         "explore": (Explore, key({}, "how the virtual world is searched")),
         "sometimes": (List[sometimes], key([], "what must happen in some execution at least")),

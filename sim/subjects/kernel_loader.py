@@ -1,6 +1,7 @@
 """A loader of a compiled kernel at the place of its use, before and after it survives damage.
 
     before      an import that nothing guards
+    merged      `except ImportError`, and a warning without the cause
     after       `except ImportError`: one warning, a flag that is down, the same work by the twin
     after_plus  the same for whatever an import raises, and for damage that kills or hangs: another
                 process tries the import first
@@ -9,7 +10,8 @@
     SUBJECT_FALLBACK          its twin in plain Python; cy_kernels.pure.spinloop
     SUBJECT_TRIAL_DEADLINE_S  what after_plus allows the trial, in whole seconds; 30
 
-Both modules have a function `spinloop(buffer, callback, timeout)`. Probes: loading, loaded, result.
+Both modules have a function `spinloop(buffer, callback, timeout)`. Probes: loading, degraded where
+the twin runs, loaded, result.
 
 What no variant survives: a file that is damaged between its trial and its import, or once it is
 mapped. A trial runs in a new process, where nothing is imported yet: a library that only loads
@@ -87,6 +89,11 @@ def before() -> None:
     _finish("before", Loaded(importlib.import_module(EXTENSION), None))
 
 
+def merged() -> None:
+    _start()
+    _finish("merged", load(by_guarding, _say_what))
+
+
 def after() -> None:
     _start()
     _finish("after", load(by_guarding))
@@ -97,7 +104,15 @@ def after_plus() -> None:
     _finish("after_plus", load(by_trying_first))
 
 
-def load(loader: Callable[[], Loaded]) -> Loaded:
+def _say_why(cause: str) -> None:
+    logger.warning("%s could not be loaded, %s runs instead: %s", EXTENSION, FALLBACK, cause)
+
+
+def _say_what(cause: str) -> None:
+    logger.warning("%s could not be loaded, %s runs instead", EXTENSION, FALLBACK)
+
+
+def load(loader: Callable[[], Loaded], say: Callable[[str], None] = _say_why) -> Loaded:
     """What `loader` loads, once in this process; if that is the twin, one warning says why."""
     global extension_is_enabled
     if loader not in _known:
@@ -105,9 +120,8 @@ def load(loader: Callable[[], Loaded]) -> Loaded:
         if _known.setdefault(loader, found) is found:
             extension_is_enabled = found.cause is None
             if found.cause is not None:
-                logger.warning(
-                    "%s could not be loaded, %s runs instead: %s", EXTENSION, FALLBACK, found.cause
-                )
+                say(found.cause)
+                spinbed.probe("degraded", what=EXTENSION, cause=found.cause)
     return _known[loader]
 
 
