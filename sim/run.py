@@ -11,7 +11,7 @@ from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
 from sim.live.program_world import ProgramWorld
 from sim.live.pythons import lack_of_interpreters
-from sim.live.rights import lack_of_rights
+from sim.live.rights import lack_of_damage, lack_of_rights
 from sim.live.world import LiveWorld
 from sim.scenario.loader import count_runs, discover, load
 from sim.scenario.plan import Plan
@@ -88,4 +88,6 @@ def lacks(plan: Plan) -> Optional[str]:
     if missing:
         return f"the live world cannot {', '.join(missing)} here"
     lack = lack_of_interpreters(plan) or lack_of_rights(plan.requires)
-    return lack if plan.is_of_programs else lack_of_kernels(plan) or lack
+    if plan.is_of_programs:
+        return lack or lack_of_damage(plan)
+    return lack_of_kernels(plan) or lack

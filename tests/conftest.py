@@ -50,6 +50,7 @@ NEED_KERNELS = [
     "test_steps_live.py",
     "test_shrinking.py",
     "test_references.py",
+    "test_scenarios_startup.py",
     "test_spinloop_mutants.py",
     "test_spinloop_replaces.py",
     "test_spinloop_rungs.py",

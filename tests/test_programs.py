@@ -59,6 +59,10 @@ def daemonises():
         os._exit(0)
     threading.Event().wait()
 
+def fills_its_folder():
+    os.makedirs(os.path.join(os.environ["SPINBED_FOLDER"], "a", "b"))
+    print(os.environ["SPINBED_FOLDER"])
+
 def leaves_one_that_ends():
     ends = os.pipe()
     os.set_inheritable(ends[0], True)
@@ -200,6 +204,13 @@ def test_a_process_that_it_leaves_is_a_leak_and_is_ended(run: Run, what: str) ->
     pid = int(name.split()[1].rstrip(":"))
     seen = stat(pid)
     assert seen is None or seen.state in "ZX"
+
+
+def test_a_folder_of_its_own_goes_with_the_run(run: Run) -> None:
+    ran = run("app:fills_its_folder", "count = 2\n")
+    folders = {each["stdout"].strip() for each in ran.details(EXIT)}
+    assert len(folders) == 2 and ran.result.as_expected
+    assert not any(os.path.exists(folder) for folder in folders)
 
 
 def test_a_process_that_ends_once_its_program_has_is_no_leak(run: Run) -> None:

@@ -54,7 +54,8 @@ def test_there_are_at_least_25_files_and_some_of_each_cost() -> None:
 def test_every_file_is_named_after_its_scenario(path: Path) -> None:
     """So that a name in a report leads to its file."""
     name = load(str(path))[0].name.split("[", 1)[0]
-    assert path.stem == name.replace("-", "_")
+    stem = f"{path.parent.name}_{path.stem}" if "regressions" in relative(path) else path.stem
+    assert stem == name.replace("-", "_")
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -28,6 +28,7 @@ from sim.live.supervisor import Supervisor
 from sim.live.watcher import OWNER
 from sim.scenario.plan import ProcessPlan, ProgramWorkload
 
+FOLDER = "SPINBED_FOLDER"
 BOOT = "from spinbed_inside.boot import main; main()"
 # Where a module's file would be found, without importing it: its package is not either.
 FIND = """
@@ -139,6 +140,7 @@ class LiveLaunch:
             if value is not None:
                 env[name] = value
         env[ADDRESS] = address
+        env[FOLDER] = str(self._own(process.name))
         env[HOLDS] = ",".join(holds)
         inside = self._folder / "inside"
         if not inside.is_dir():
@@ -167,6 +169,12 @@ class LiveLaunch:
                 before += broken.damage()
             env = _with_path(into, env)
         return Order([*before, *argv], env, work.cwd, asked.limits, DESCRIPTOR, facts)
+
+    def _own(self, process: str) -> Path:
+        """A folder that a program may fill; it goes with the run."""
+        folder = self._folder / f"own-{process}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _product(self) -> Path:
         """What another interpreter finds of ours: plain Python, and no package of our own one."""

@@ -9,7 +9,8 @@
     SUBJECT_PATCHES     how many times the patch is to be made, 0 or more; 1
     SUBJECT_SHADOW      1: the user has a function with the name of a builtin
     SUBJECT_UNPICKLABLE how many values that do not pickle are added to builtins; 1
-    SUBJECT_FOLDER      where the artefact is kept: artefact.pickle. Unset: in memory
+    SUBJECT_FOLDER      where the artefact is kept: artefact.pickle. $VARIABLES are expanded.
+                        Unset: in memory
     SUBJECT_STAGE       both (default), save or load: of the latter two each in a process of its own
 
 merged and released compare versions by `packaging` (in the extra "test"), and say so where it is
@@ -37,7 +38,7 @@ VERSION = os.environ.get("SUBJECT_VERSION", "2.11")
 PATCHES = int(os.environ.get("SUBJECT_PATCHES", "1"))
 SHADOW = os.environ.get("SUBJECT_SHADOW") == "1"
 UNPICKLABLE = int(os.environ.get("SUBJECT_UNPICKLABLE", "1"))
-FOLDER = os.environ.get("SUBJECT_FOLDER")
+FOLDER = os.path.expandvars(os.environ.get("SUBJECT_FOLDER", "")) or None
 STAGE = os.environ.get("SUBJECT_STAGE", "both")
 
 ALIAS_PREFIX = "__builtins_dict__"

@@ -7,7 +7,8 @@
                           later: installed between a worker's first and second use; imported:
                           directly, before the module is
     SUBJECT_FOLDER        where the package is copied to, unless it is there already, and found;
-                          broken and later need it. Unset: found where it was installed with this
+                          broken and later need it. $VARIABLES are expanded. Unset: found where
+                          it was installed with this
     SUBJECT_WORKERS       how many import the module; 1
     SUBJECT_USERS         how many of them use the backend; 1
     SUBJECT_WORKER_KIND   process (default) or thread
@@ -36,7 +37,7 @@ from typing import Any, Dict, List, Optional, Union
 import spinbed
 
 BACKEND = os.environ.get("SUBJECT_BACKEND", "present")
-FOLDER = os.environ.get("SUBJECT_FOLDER")
+FOLDER = os.path.expandvars(os.environ.get("SUBJECT_FOLDER", "")) or None
 WORKERS = int(os.environ.get("SUBJECT_WORKERS", "1"))
 USERS = int(os.environ.get("SUBJECT_USERS", "1"))
 WORKER_KIND = os.environ.get("SUBJECT_WORKER_KIND", "process")

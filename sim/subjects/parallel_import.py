@@ -18,7 +18,7 @@ goes on with what it has: a module without the names.
     SUBJECT_BODY_SECONDS  how long the body of the package takes where they race; 0
     SUBJECT_WEIGHTS       present (default), moved: the index names a file that is not there any
                           more; garbled: the index is none
-    SUBJECT_FOLDER        where the weights are written to; weights need it
+    SUBJECT_FOLDER        where the weights are written to; weights need it. $VARIABLES are expanded
 
 Before it imports the package, the main thread imports `console`. Probes: importing, result.
 """
@@ -41,7 +41,7 @@ from sim.subjects import import_order
 STATEMENT = os.environ.get("SUBJECT_STATEMENT", "from")
 ORDER = os.environ.get("SUBJECT_ORDER", "own")
 WEIGHTS = os.environ.get("SUBJECT_WEIGHTS", "present")
-FOLDER = os.environ.get("SUBJECT_FOLDER")
+FOLDER = os.path.expandvars(os.environ.get("SUBJECT_FOLDER", "")) or None
 
 PACKAGES = str(Path(__file__).parent / "packages")
 SHARDS = {"one.bin": b"1" * 4096, "two.bin": b"2" * 8192}

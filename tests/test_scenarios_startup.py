@@ -1,0 +1,140 @@
+"""Programs whose start-up goes wrong: every file is as expected, and not without what it plants."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, List, Mapping, Set
+
+import pytest
+from json_reports import skipped
+
+from sim.errors import ExitStatus
+from sim.faults.break_extension import KINDS
+from sim.live import damage
+from sim.scenario.loader import load
+from sim.scenario.scenario import Scenario
+
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+STARTUP, REGRESSIONS = SCENARIOS / "startup", SCENARIOS / "regressions"
+COMMAND_WATCHDOG_S = 300  # only against a hang: each command takes some 20 s
+
+FAULT = re.compile(r"^\[\[fault\]\]\n(?:[^\[\n].*\n)*\n?", re.MULTILINE)
+SWEEP = re.compile(r"^\[sweep\.\w+\]\n(?:.*\n)*", re.MULTILINE)
+BEFORE = re.compile(r'(?<=:)(\w*)before(?="$)', re.MULTILINE)
+# What these faults do is waited out, or nobody hears of it: the program does the same without.
+UNSEEN = {
+    "background_import_avoided",
+    "background_import_fails_unheard",
+    "kernel_import_slow",
+    "loader_stalled",
+}
+WITH_FAULTS = [
+    path
+    for path in sorted(STARTUP.glob("*.toml"))
+    if FAULT.search(path.read_text(encoding="utf-8")) and path.stem not in UNSEEN
+]
+PAIRS = sorted(path for path in REGRESSIONS.iterdir() if path.is_dir())
+
+
+def run(paths: List[Path], tmp_path: Path, *statuses: ExitStatus) -> List[Mapping[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "sim.cli", "run", *map(str, paths), "--jobs", "2"]
+        + ["--report", "json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=COMMAND_WATCHDOG_S,
+    )
+    assert done.returncode in statuses, done.stdout + done.stderr
+    runs: List[Mapping[str, Any]] = json.loads(done.stdout)["scenarios"]
+    return runs
+
+
+def scenarios(folder: Path) -> List[Scenario]:
+    return [scenario for path in sorted(folder.rglob("*.toml")) for scenario in load(str(path))]
+
+
+def ways(scenario: Scenario) -> Set[str]:
+    """In which it breaks extension files."""
+    hows = [table.parameters["how"] for table in scenario.faults if "how" in table.parameters]
+    return {damage.parsed(how)[0] for how in hows}
+
+
+def impossible(names: Set[str]) -> Set[str]:
+    """Those of the runs of these names that this host or user cannot do."""
+    runs = [each for each in scenarios(STARTUP) + scenarios(REGRESSIONS) if each.name in names]
+    return {each.name for each in runs if any(damage.lack(way) is not None for way in ways(each))}
+
+
+def test_every_way_to_break_an_extension_has_a_scenario() -> None:
+    assert set().union(*map(ways, scenarios(STARTUP))) == set(KINDS) == set(damage.KINDS)
+
+
+def test_there_are_at_least_50_runs_of_at_least_25_files() -> None:
+    assert len(scenarios(STARTUP)) >= 50
+    assert len(list(STARTUP.glob("*.toml"))) >= 25
+
+
+def test_every_scenario_of_a_start_up_is_as_expected(tmp_path: Path) -> None:
+    runs = run([STARTUP, REGRESSIONS], tmp_path, ExitStatus.OK)
+    assert len(runs) == len(scenarios(STARTUP)) + len(scenarios(REGRESSIONS))
+    left_out = skipped(runs)
+    assert set(left_out) == impossible({each["name"] for each in runs})
+    assert all(each["as_expected"] for each in runs if each["name"] not in left_out)
+    assert all(fault["fired"] for each in runs for fault in each["faults"])
+
+
+def test_no_scenario_of_a_fault_is_as_expected_without_it(tmp_path: Path) -> None:
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    for path in WITH_FAULTS:
+        text = path.read_text(encoding="utf-8")
+        without, count = FAULT.subn("", text)
+        assert count >= 1
+        if "fault[" in without:
+            without = SWEEP.sub("", without)
+        (sound / path.name).write_text(without, encoding="utf-8")
+    bad = (ExitStatus.SAFETY, ExitStatus.CRASH, ExitStatus.LIVENESS)
+    runs = run([sound], tmp_path, *bad)
+    assert [each["name"] for each in runs if each["as_expected"]] == []
+    assert {Path(each["path"]).stem for each in runs} == {path.stem for path in WITH_FAULTS}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda path: path.name)
+def test_every_regression_has_its_story_and_both_sides(pair: Path) -> None:
+    assert {each.name for each in pair.iterdir()} == {"README.md", "before.toml", "after.toml"}
+    for side in ("before", "after"):
+        for scenario in load(str(pair / f"{side}.toml")):
+            assert scenario.name.partition("[")[0] == f"{pair.name}_{side}".replace("_", "-")
+    text = (pair / "before.toml").read_text(encoding="utf-8")
+    links = re.findall(r"https://github\.com/\S+?(?=\")", text)
+    story = (pair / "README.md").read_text(encoding="utf-8")
+    assert links and all(link in story for link in links)
+
+
+def test_no_regression_is_seen_in_a_program_that_is_mended(tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    mended.mkdir()
+    for pair in PAIRS:
+        text, count = BEFORE.subn(r"\1after", (pair / "before.toml").read_text(encoding="utf-8"))
+        assert count >= 1
+        (mended / f"{pair.name}.toml").write_text(text, encoding="utf-8")
+    runs = run([mended], tmp_path, ExitStatus.SAFETY, ExitStatus.CRASH)
+    assert [each["name"] for each in runs if each["as_expected"]] == []
+    assert len(runs) >= len(PAIRS)
+
+
+def test_no_mended_program_is_what_the_broken_one_is(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for pair in PAIRS:
+        text = (pair / "after.toml").read_text(encoding="utf-8")
+        text, count = re.subn(r'(?<=:)(\w*)after(?="\n)', r"\1before", text)
+        assert count >= 1
+        (broken / f"{pair.name}.toml").write_text(text, encoding="utf-8")
+    runs = run([broken], tmp_path, ExitStatus.SAFETY, ExitStatus.CRASH)
+    assert [each["name"] for each in runs if each["as_expected"]] == []
