@@ -51,4 +51,5 @@ _lack_of = functools.lru_cache(maxsize=64)(damage.lack)
 
 def _runs_ours(process: ProcessPlan) -> bool:
     work = process.workload
-    return isinstance(work, ProgramWorkload) and work.program is not None and work.python is None
+    is_a_function = isinstance(work, ProgramWorkload) and work.program is not None
+    return is_a_function and process.python is None
