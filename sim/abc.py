@@ -139,6 +139,13 @@ class Launch(Protocol):
     ) -> Sequence[Mapping[str, Any]]:
         """What this hook said, once it has said anything or the program has ended."""
 
+    def regions(self, process: str) -> Sequence[str]:
+        """Names in /dev/shm that it has mapped, and those that were attached to beside it."""
+
+    def attach_beside(self, process: str, name: str) -> Mapping[str, Any]:
+        """An unrelated interpreter like the program's attaches to the region, once, and exits:
+        `was_there`, `is_there`, and what was `said` on its standard error."""
+
     def damage(self, process: str, module: str, how: Union[str, Mapping[str, Any]]) -> None:
         """Before the start: the program finds a private copy of the package of this compiled
         module first, whose file is damaged so."""

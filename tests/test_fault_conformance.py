@@ -63,6 +63,11 @@ def disturbance(target: str) -> Observe:
     return look
 
 
+def regions_that_are_there(target: str) -> Observe:
+    """Of those that a program has mapped."""
+    return lambda world: [os.path.exists(f"/dev/shm/{x}") for x in world.launch.regions(target)]
+
+
 def observations(alias: str, target: str) -> Observe | None:
     """What is to be seen of a fault without asking it; None: only the history shows it."""
     seen: Mapping[str, Observe] = {
@@ -76,6 +81,7 @@ def observations(alias: str, target: str) -> Observe | None:
         "exhaust_fds": lambda world: world.machine.try_open(target, within_ns=5_000 * MS),
         "unlink_region": lambda world: world.region_size_bytes(),
         "truncate_region": lambda world: world.region_size_bytes(),
+        "resource_tracker_unlink": regions_that_are_there(target),
         "corrupt_word": lambda world: world.machine.read_word("magic"),
     }
     return seen.get(alias)

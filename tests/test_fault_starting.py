@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -21,6 +21,7 @@ from sim.verdict import RunResult, judge
 
 PROGRAM = """
 import logging, multiprocessing, os, threading
+from multiprocessing import shared_memory
 import spinbed
 
 LOCK = threading.Lock()
@@ -61,6 +62,16 @@ def child_imports():
 
 def child_works():
     forks(lambda: None)
+
+def shares():
+    region = shared_memory.SharedMemory(create=True, size=64)
+    region.buf[0] = 7
+    spinbed.probe("made", region=region.name)
+    value = region.buf[0]
+    region.close()
+    spinbed.probe("read", value=value)
+    region.unlink()
+    spinbed.probe("result")
 
 def forks_with_its_lock():
     with LOCK:
@@ -109,9 +120,10 @@ def run(supervisor: Supervisor, tmp_path: Path) -> Run:
     (tmp_path / "app.py").write_text(PROGRAM, encoding="utf-8")
     path = os.pathsep.join(filter(None, sys.path))
 
-    def run(function: str, deadline: str = "60s", **keys: Any) -> Ran:
+    def run(function: str, deadline: str = "60s", at: Optional[str] = None, **keys: Any) -> Ran:
         where = f"cwd = {json.dumps(str(tmp_path))}\nenv = {{ PYTHONPATH = {json.dumps(path)} }}\n"
         fault = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        fault += "" if at is None else f'at = {{ probe = "{at}" }}\n'
         text = f'schema = 1\nname = "starting"\ndeadline = "{deadline}"\n[[process]]\n'
         text += f'name = "app"\nprogram = "app:{function}"\n{where}'
         text += f'[[fault]]\ntarget = "app"\n{fault}'
@@ -208,3 +220,23 @@ def test_a_lock_that_there_is_not_strikes_nobody(run: Run, name: str) -> None:
 def test_processes_of_a_fork_server_meet_no_held_lock(run: Run) -> None:
     ran = run("uses_a_fork_server", kind="fork_with_threads", lock="import", name="colorsys")
     assert ran.exit == "0" and not ran.fault.fired
+
+
+def test_an_unrelated_process_that_attaches_and_exits_takes_the_region_away(run: Run) -> None:
+    ran = run("shares", kind="resource_tracker_unlink", at="made")
+    (made,) = ran.probes("made")
+    assert ran.fault.fired and f"{made['region']}: unlinked behind the back" in ran.evidence
+    assert ran.probes("read") == [{"value": 7}]  # a mapping stays
+    assert ran.exit == "1" and not ran.probes("result")
+    assert "FileNotFoundError: [Errno 2]" in ran.stderr and made["region"] in ran.stderr
+
+
+def test_a_region_that_there_is_not_cannot_be_taken_away(run: Run) -> None:
+    ran = run("shares", kind="resource_tracker_unlink", at="made", region="no_such_region")
+    assert ran.exit == "0" and ran.probes("result") == [{}]
+    assert not ran.fault.fired and "no_such_region" in ran.evidence
+
+
+def test_a_program_that_shares_nothing_has_nothing_to_lose(run: Run) -> None:
+    ran = run("child_works", kind="resource_tracker_unlink", at="parent")
+    assert not ran.fault.fired and ran.evidence == "app has no region mapped"

@@ -26,6 +26,7 @@ from sim.faults.oversubscribe import Oversubscribe
 from sim.faults.preload_broken import PreloadBroken
 from sim.faults.raise_at_step import RaiseAtStep
 from sim.faults.raise_in_read import RaiseInRead
+from sim.faults.resource_tracker_unlink import ResourceTrackerUnlink
 from sim.faults.restart import Restart
 from sim.faults.signal_storm import SignalStorm
 from sim.faults.slow import Slow
@@ -69,6 +70,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     StartMethodTwice.alias: StartMethodTwice,
     PreloadBroken.alias: PreloadBroken,
     ForkWithThreads.alias: ForkWithThreads,
+    ResourceTrackerUnlink.alias: ResourceTrackerUnlink,
     EnvVar.alias: EnvVar,
     Limit.alias: Limit,
 }

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -17,7 +18,7 @@ from sim.errors import WorldError
 from sim.inside import start_hooks
 from sim.inside.channel import ADDRESS, DESCRIPTOR
 from sim.inside.probing import HOLDS
-from sim.live import damage, inside_folder
+from sim.live import attaching, damage, inside_folder
 from sim.live.damage import How
 from sim.live.environments import lay_out_product
 from sim.live.exec_child import NOT_EXECUTABLE, Order
@@ -118,6 +119,7 @@ class LiveLaunch:
         self._owner = supervisor.prefix[1:]
         self._asked: Dict[str, _Asked] = {}
         self._watches: List[Mapping[str, Any]] = []
+        self._beside: Dict[Tuple[str, str], Mapping[str, Any]] = {}  # by process and region
         self._newest = newest
         self._heard = heard
         self._wait_for = wait_for
@@ -227,6 +229,21 @@ class LiveLaunch:
     ) -> Sequence[Mapping[str, Any]]:
         self._wait_for(process, lambda: self._heard(process, kind, module), within_ns)
         return self._heard(process, kind, module)
+
+    def regions(self, process: str) -> Sequence[str]:
+        life = self._newest(process)
+        mapped = [] if life.is_dead or life.pid is None else attaching.mapped_names(life.pid)
+        return sorted({*mapped, *(name for who, name in self._beside if who == process)})
+
+    def attach_beside(self, process: str, name: str) -> Mapping[str, Any]:
+        if (process, name) not in self._beside:
+            python = attaching.interpreter_of(self._newest(process).order.argv, sys.executable)
+            env = {**os.environ, OWNER: self._owner}
+            was_there = attaching.is_there(name)
+            done = attaching.attach_and_exit(python, name, env)
+            said = {"was_there": was_there, "is_there": done.is_there, "said": done.said}
+            self._beside[process, name] = said
+        return self._beside[process, name]
 
     def damage(self, process: str, module: str, how: How) -> None:
         self._of(process).broken[module] = Broken(module, how)

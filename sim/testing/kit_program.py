@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import sys
 import threading
+from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 from sim.inside.probing import probe
+from sim.live.strays import RUN
 
 TURNS = 20
 MODULE = "colorsys"  # of the standard library, and of no use to anybody here
@@ -20,8 +22,14 @@ LOCK = threading.Lock()
 
 def main() -> None:
     """What goes wrong with its imports, it survives; some damage kills it."""
+    region = SharedMemory(f"{os.environ[RUN]}.kit", create=True, size=64)  # a name of the run
     for _ in range(TURNS):
         probe("turn")
+    region.close()
+    try:
+        region.unlink()
+    except FileNotFoundError as error:
+        probe("raised", exception=repr(error))
     beside = threading.Thread(target=load, args=(MODULE,))
     beside.start()
     turn = threading.Event()
