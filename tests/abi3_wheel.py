@@ -1,7 +1,7 @@
 """Builds the stable-ABI wheel, audits it, and runs it on every interpreter of this host.
 
-From 3.11 on the wheel is installed, its rings and waits are tested, and references are counted.
-Below, where pip would refuse it, it is unpacked onto the path: it must come to pure kernels, with
+On 3.11 and on the newest the wheel is installed, its rings and waits are tested, and references are
+counted; in between it must load. Below, where pip would refuse it, it is unpacked onto the path: it must come to pure kernels, with
 one warning that names the cause.
 """
 
@@ -44,6 +44,13 @@ assert kernels().ring.__name__ == "cy_kernels.pure.ring", kernels()
 assert len(seen) == 1 and {MISSING!r} in seen[0], seen
 """
 
+LOADS = """
+import cy_kernels
+from cy_kernels.choice import kernels
+assert cy_kernels.status().kind == "compiled", cy_kernels.status()
+assert kernels().ring.__name__ == "cy_kernels.ring", kernels()
+"""
+
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -58,13 +65,18 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     wheel = built(here[BUILDER], folder)
     run(folder / "builder/bin/abi3audit", "--strict", "--summary", wheel)
     print(f"abi3: {wheel.name} built and audited in {time.monotonic() - began:.0f} s", flush=True)
+    newest = max(each.minor for each in here.values())
     for interpreter in here.values():
         began = time.monotonic()
         if interpreter.minor < FLOOR:
-            degrades(interpreter, wheel, folder)
-        else:
+            runs(interpreter, wheel, folder, DEGRADES)
+            outcome = "pure, and says why"
+        elif interpreter.minor in (FLOOR, newest):
             is_fit(interpreter, wheel, folder)
-        outcome = "pure, and says why" if interpreter.minor < FLOOR else "works"
+            outcome = "works"
+        else:
+            runs(interpreter, wheel, folder, LOADS)
+            outcome = "loads"
         print(f"abi3: {interpreter}: {outcome}, {time.monotonic() - began:.0f} s", flush=True)
     return 0
 
@@ -90,13 +102,14 @@ def is_fit(interpreter: Interpreter, wheel: Path, folder: Path) -> None:
     run(venv / "bin/python", ROOT / "tests/references.py", *CALLS, SPINBED_REQUIRE_EXT="1")
 
 
-def degrades(interpreter: Interpreter, wheel: Path, folder: Path) -> None:
+def runs(interpreter: Interpreter, wheel: Path, folder: Path, script: str) -> None:
+    """Where pip is not asked."""
     unpacked = folder / "unpacked"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(unpacked)
-    done = loaded(interpreter, unpacked, DEGRADES)
+    done = loaded(interpreter, unpacked, script)
     if done.returncode != 0:
-        sys.exit(f"{interpreter} does not run pure as it should:\n{done.stderr}")
+        sys.exit(f"{interpreter} does not run as it should:\n{done.stderr}")
 
 
 def loaded(
