@@ -124,6 +124,30 @@ def test_an_installation_without_kernels_runs_and_says_once_why(
     }
 
 
+BROKEN = """
+schema = 1
+name = "broken"
+[[process]]
+name = "app"
+program = "sim.subjects.kernel_loader:before"
+[[fault]]
+kind = "break_extension"
+target = "app"
+how = "empty"
+"""
+
+
+def test_a_kernel_that_is_not_compiled_cannot_be_broken(
+    without_kernels: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.toml").write_text(BROKEN)
+    done = command(without_kernels, tmp_path)
+    assert done.returncode == 0, done.stderr
+    reason = skipped(json.loads(done.stdout)["scenarios"])["broken"]
+    said = "there is no compiled file of cy_kernels.spinloop to be broken: ModuleNotFoundError"
+    assert reason.startswith(said)
+
+
 @pytest.mark.parametrize("words", ["explore x", "replay x", "shrink x", "diff x y"])
 def test_what_needs_the_simulated_machine_is_refused_and_says_why(
     without_kernels: Path, tmp_path: Path, words: str
