@@ -1,8 +1,8 @@
 """Builds the stable-ABI wheel, audits it, and runs it on every interpreter of this host.
 
 On 3.11 and on the newest the wheel is installed, its rings and waits are tested, and references are
-counted; in between it must load. Below, where pip would refuse it, it is unpacked onto the path: it must come to pure kernels, with
-one warning that names the cause.
+counted; in between it must load. Below, where pip would refuse it, it is unpacked onto the path: it
+must come to pure kernels, with one warning that names the cause.
 """
 
 from __future__ import annotations

@@ -145,6 +145,7 @@ EXPECTED = [
     # Nothing is compiled: the commands that need it are tested by test_pure_runs.py.
     Expected("test_fault_live.py::*", TAKEOVER, is_pure),
     Expected("test_live_pythons.py::*", TAKEOVER, is_pure),
+    Expected("test_programs.py::*", "needs compiled kernels", is_pure),
     Expected("test_fault_conformance.py::*break_extension*", "needs compiled kernels", is_pure),
     Expected("test_fault_conformance.py::*", TAKEOVER, is_pure),
     Expected("test_fault_surroundings.py::*", TAKEOVER, is_pure),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
+import cy_kernels
+from cy_kernels.choice import PURE, kernels
 from sim.errors import ExitStatus
 from sim.history.history import History
 from sim.history.op import EXIT, HANG, HOOK, LEAK, LOG, PROBE, SPAWN
@@ -316,6 +319,18 @@ def test_an_import_of_it_goes_wrong(run: Run, fault: str, said: str) -> None:
     assert ran.exit() == "1" and said in ran.details(EXIT)[0]["stderr"]
     assert [fault.fired for fault in ran.result.faults] == [True]
     assert any(each.get("module") == "logging" for each in ran.details(HOOK))
+
+
+@pytest.mark.skipif(kernels().kind == PURE, reason="needs compiled kernels")
+def test_a_broken_copy_is_found_before_what_lies_in_the_working_directory(
+    run: Run, tmp_path: Path
+) -> None:
+    package = Path(cy_kernels.__file__).parent
+    shutil.copytree(package, tmp_path / "cy_kernels", ignore=shutil.ignore_patterns("*.c"))
+    words = json.dumps([sys.executable, "-c", "import cy_kernels.clock"])
+    how = 'kind = "break_extension"\nmodule = "cy_kernels.clock"\nhow = "empty"\n'
+    ran = run(words, f'[[fault]]\n{how}target = "app"\n')
+    assert ran.exit() == "1" and "file too short" in ran.details(EXIT)[0]["stderr"]
 
 
 def test_a_module_that_it_never_imports_strikes_nobody(run: Run) -> None:

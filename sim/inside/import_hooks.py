@@ -10,6 +10,8 @@
                                             held there until ... (see import_gates), "seconds_max"
     {"kind": "twice", "module": "m"}        executed twice: who imports it first has one module
                                             object, all others have another
+    {"kind": "first", "module": "m", "folder": "/..."}
+                                            looked for there before anywhere else
     {"kind": "watch", "modules": ["m"], "prefix": "pkg"}     see import_watch; all, without both
     {"kind": "environ", "modules": ["m"], "prefix": "pkg"}   see environ_watch; the same
 
@@ -44,6 +46,7 @@ KEYS = {  # of each kind: what it must have, and what it may
     "slow": (("module", "seconds"), ("at", "times")),
     "gated": (("module", "until"), ("at", "seconds_max", "times")),
     "twice": (("module",), ()),
+    "first": (("module", "folder"), ()),
     "watch": ((), ("modules", "prefix")),
     "environ": ((), ("modules", "prefix")),
 }
@@ -65,6 +68,8 @@ def install(specs: Sequence[Spec]) -> None:
             made = Watch if spec["kind"] == "watch" else EnvironWatch
             finder.watches.append(made(_meant(spec)))
             finder.watches[-1].begin()
+        elif spec["kind"] == "first":
+            finder.firsts[spec["module"]] = spec["folder"]
         elif spec["module"] in sys.modules:
             tell(spec["kind"], spec["module"], "impossible", why="it is imported already")
         else:
@@ -139,6 +144,7 @@ VALUES: Dict[str, Tuple[Callable[[Any], bool], str]] = {
     "until": (_is_condition, "main_waits, probe:<name> or <event>:<module>"),
     "modules": (lambda v: isinstance(v, list) and all(map(_is_name, v)), "a list of modules"),
     "prefix": (_is_name, "the name of a package"),
+    "folder": (lambda value: isinstance(value, str) and bool(value), "a path"),
 }
 
 
@@ -180,6 +186,14 @@ class Finder:
         self.hooks: Dict[str, List[Hook]] = {}
         self.after: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self.watches: List[Union[Watch, EnvironWatch]] = []
+        self.firsts: Dict[str, str] = {}
+
+    def _found_first(self, name: str, path: Any) -> Any:
+        if path is not None or name not in self.firsts:
+            return None
+        # PathFinder of importlib.machinery, which would have to be loaded.
+        find = sys.modules["_frozen_importlib_external"].PathFinder.find_spec
+        return find(name, [self.firsts[name]])
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         hooks = self.hooks.get(name, ())
@@ -189,9 +203,10 @@ class Finder:
         for hook in hooks:
             if hook.kind == "missing" and hook.is_due() and self._hides(name):
                 return None
+        first = self._found_first(name, path)
         if not hooks and not watches and name not in self.after:
-            return None
-        spec = self._found_by_others(name, path, target)
+            return first
+        spec = first or self._found_by_others(name, path, target)
         if spec is None:
             for watch in watches:
                 watch.see_absence(name)

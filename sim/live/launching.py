@@ -151,10 +151,6 @@ class LiveLaunch:
             _write_module(self._folder / f"modules-{process.name}", name, text)
         if asked.modules:
             env = _with_path(self._folder / f"modules-{process.name}", env)
-        starts = [each for each in asked.hooks if each["kind"] in start_hooks.KINDS]
-        imports = [each for each in asked.hooks if each not in starts] + self._watches
-        spec = {"imports": imports, "starts": starts, "logs": True, "stacks": True}
-        env = inside_folder.environment(inside, spec, env)
         argv = list(work.argv)
         facts: Mapping[str, str] = {}
         if work.program is not None:
@@ -164,12 +160,20 @@ class LiveLaunch:
             if not python.is_ours:
                 env = _with_path(self._product(), env)
         before: List[str] = []
+        firsts: List[Mapping[str, Any]] = []
         for broken in asked.broken.values():
             into = self._folder / f"broken-{process.name}" / broken.module
             broken.copy(_interpreter(argv), work, into, env)
             if broken.when == "before_load":
                 before += broken.damage()
             env = _with_path(into, env)
+            # What the path begins with, a script's folder, must not hide the copy.
+            top = broken.module.partition(".")[0]
+            firsts.append({"kind": "first", "module": top, "folder": str(into)})
+        starts = [each for each in asked.hooks if each["kind"] in start_hooks.KINDS]
+        imports = [each for each in asked.hooks if each not in starts] + self._watches + firsts
+        spec = {"imports": imports, "starts": starts, "logs": True, "stacks": True}
+        env = inside_folder.environment(inside, spec, env)
         return Order([*before, *argv], env, work.cwd, asked.limits, DESCRIPTOR, facts)
 
     def _own(self, process: str) -> Path:

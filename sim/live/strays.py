@@ -22,7 +22,12 @@ class Stray(NamedTuple):
 
 def strays(run: str) -> Sequence[Stray]:
     """Who has this run's name in the environment that it was started with. Whoever cleared that is
-    found by the watcher alone, at the end of all runs."""
+    found by the watcher alone, at the end of all runs. Two looks, where the first finds nobody:
+    between the listing and the reading somebody may have forked and ended."""
+    return _seen(run) or _seen(run)
+
+
+def _seen(run: str) -> Sequence[Stray]:
     mark = f"{RUN}={run}".encode()
     found: List[Stray] = []
     # Not by parents: of somebody whose parent ends while they are read, nobody knows whose it is.
