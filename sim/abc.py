@@ -150,6 +150,10 @@ class Launch(Protocol):
         """Before the start: the program finds a private copy of the package of this compiled
         module first, whose file is damaged so."""
 
+    def replace_extension(self, process: str, module: str, built_by: str) -> None:
+        """Before the start: the same, but the file is one that this interpreter, or whoever made
+        the file of that path, has built; `damaged` says what was done."""
+
     def damaged(self, process: str, module: str) -> Mapping[str, Any]:
         """`what` was done to the file and whether that is `proven`; does it now where it is a
         damage to who has loaded the file already."""

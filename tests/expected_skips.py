@@ -147,6 +147,7 @@ EXPECTED = [
     Expected("test_live_pythons.py::*", TAKEOVER, is_pure),
     Expected("test_programs.py::*", "needs compiled kernels", is_pure),
     Expected("test_fault_conformance.py::*break_extension*", "needs compiled kernels", is_pure),
+    Expected("test_fault_conformance.py::*foreign_abi*", "needs compiled kernels", is_pure),
     Expected("test_fault_conformance.py::*", TAKEOVER, is_pure),
     Expected("test_fault_surroundings.py::*", TAKEOVER, is_pure),
     Expected("test_fault_conformance.py::*", GATE, is_pure),
@@ -181,6 +182,9 @@ EXPECTED = [
         Expected("test_*abi*.py::*", f"this host has no Python {each}", partial(lacks_python, each))
         for each in ("3.9", "3.10", "3.11", "3.12", "3.13")
     ),
+    Expected("test_fault_abi.py::*", NO_EXTENSION, cannot_compile_for_one),
+    Expected("test_fault_abi.py::*", "builds kernels where CI=true", is_not_ci),
+    Expected("test_fault_abi.py::*", "needs compiled kernels", is_pure),
     Expected("test_docs_abi.py::*", "docs/abi.md is of other versions *", anywhere),
     Expected("test_docs_abi.py::*", "needs gcc and Python.h", cannot_compile),
     Expected("test_docs_abi.py::*", "needs gcc and Python.h", others_cannot_compile),

@@ -13,6 +13,7 @@ from sim.faults.disturb_wakes import DisturbWakes
 from sim.faults.env_var import EnvVar
 from sim.faults.exhaust_fds import ExhaustFds
 from sim.faults.failing_import import FailingImport
+from sim.faults.foreign_abi import ForeignAbi
 from sim.faults.fork_with_threads import ForkWithThreads
 from sim.faults.freeze import Freeze
 from sim.faults.gated_import import GatedImport
@@ -62,6 +63,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     StopAtStep.alias: StopAtStep,
     RaiseAtStep.alias: RaiseAtStep,
     BreakExtension.alias: BreakExtension,
+    ForeignAbi.alias: ForeignAbi,
     MissingModule.alias: MissingModule,
     FailingImport.alias: FailingImport,
     SlowImport.alias: SlowImport,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from sim.checkers.environ import Environ
 from sim.checkers.imports import Imports
@@ -18,7 +16,8 @@ from sim.errors import WorldError
 from sim.inside import start_hooks
 from sim.inside.channel import ADDRESS, DESCRIPTOR
 from sim.inside.probing import HOLDS
-from sim.live import attaching, damage, inside_folder
+from sim.live import attaching, inside_folder
+from sim.live.broken_modules import Broken, Foreign
 from sim.live.damage import How
 from sim.live.environments import lay_out_product
 from sim.live.exec_child import NOT_EXECUTABLE, Order
@@ -31,62 +30,8 @@ from sim.scenario.plan import ProcessPlan, ProgramWorkload
 
 FOLDER = "SPINBED_FOLDER"
 BOOT = "from spinbed_inside.boot import main; main()"
-# Where a module's file would be found, without importing it: its package is not either.
-FIND = """
-import importlib.machinery, importlib.util, json, os, sys
-package, _, name = sys.argv[1].rpartition(".")
-if sys.argv[2] == "last" and sys.path[0] == "":
-    sys.path.append(os.path.abspath(sys.path.pop(0)))
-folders = [os.path.abspath(folder) for folder in sys.path]
-if package:
-    found = importlib.util.find_spec(package.partition(".")[0])
-    folders = list(found.submodule_search_locations or ()) if found else []
-    folders = [os.path.join(folder, *package.split(".")[1:]) for folder in folders]
-paths = [os.path.join(folder, name + suffix)
-         for folder in folders for suffix in importlib.machinery.EXTENSION_SUFFIXES]
-print(json.dumps(next((path for path in paths if os.path.isfile(path)), None)))
-"""
 # What a checker cannot do without, inside of each program.
 WATCHED_FOR = {Imports.alias: {"kind": "watch"}, Environ.alias: {"kind": "environ"}}
-FIND_DEADLINE_S = 60.0  # a cold start of an interpreter
-
-
-class Broken:
-    """A compiled module of which a program finds a private copy first, broken."""
-
-    def __init__(self, module: str, how: How) -> None:
-        self.module = module
-        self.done: Mapping[str, Any] = {}
-        self._how = how
-        self._file: Optional[Path] = None
-        self._into: Optional[Path] = None
-
-    @property
-    def when(self) -> str:
-        return damage.KINDS[damage.parsed(self._how)[0]].when
-
-    def copy(
-        self, interpreter: str, work: ProgramWorkload, into: Path, env: Mapping[str, str]
-    ) -> None:
-        """Raises WorldError where the program would find no compiled file of that module."""
-        found = _file_of(self.module, interpreter, work, env)
-        if found is None:
-            raise WorldError("break", detail=f"{self.module}: there is no compiled file of it")
-        depth = self.module.count(".")
-        source = found.parents[depth - 1] if depth else found
-        self._into = damage.private_copy(source, into)
-        self._file = self._into / found.relative_to(source.parent)
-
-    def damage(self) -> List[str]:
-        """What must come before the program's command line."""
-        assert self._file is not None and self._into is not None
-        _, argument = damage.parsed(self._how)
-        meant = damage.expected(self._file, self._how)
-        done = damage.break_file(self._file, self._how, folder=self._into)
-        words = {"path": str(self._file), "module": self.module, "argument": str(argument)}
-        import_gives = meant.told({**words, "last": self.module.rpartition(".")[2]})
-        self.done = {**done, "data": {**done["data"], "import_gives": import_gives}}
-        return list(self.done["launch"])
 
 
 @dataclass
@@ -97,7 +42,7 @@ class _Asked:
     limits: List[Tuple[str, int]] = field(default_factory=list)
     hooks: List[Mapping[str, Any]] = field(default_factory=list)
     modules: Dict[str, str] = field(default_factory=dict)  # their text, by name
-    broken: Dict[str, Broken] = field(default_factory=dict)  # by module
+    broken: Dict[str, Union[Broken, Foreign]] = field(default_factory=dict)  # by module
 
 
 class LiveLaunch:
@@ -252,6 +197,9 @@ class LiveLaunch:
     def damage(self, process: str, module: str, how: How) -> None:
         self._of(process).broken[module] = Broken(module, how)
 
+    def replace_extension(self, process: str, module: str, built_by: str) -> None:
+        self._of(process).broken[module] = Foreign(module, built_by)
+
     def damaged(self, process: str, module: str) -> Mapping[str, Any]:
         broken = self._of(process).broken[module]
         if not broken.done:
@@ -279,23 +227,3 @@ def _interpreter(argv: Sequence[str]) -> str:
     if re.fullmatch(r"(python|pypy)[0-9.]*", os.path.basename(argv[0])) is None:
         raise WorldError("find", detail=f"the interpreter of {argv[0]!r}: it is no python")
     return argv[0]
-
-
-def _file_of(
-    module: str, interpreter: str, work: ProgramWorkload, env: Mapping[str, str]
-) -> Optional[Path]:
-    """As the program itself would find it."""
-    try:
-        done = subprocess.run(
-            [interpreter, "-c", FIND, module, "first" if work.program is None else "last"],
-            cwd=work.cwd,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=FIND_DEADLINE_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise WorldError("find", detail=f"{module}: {error}") from error
-    found = json.loads(done.stdout)
-    return None if found is None else Path(found)

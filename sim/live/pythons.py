@@ -11,10 +11,12 @@ import logging
 import platform
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Mapping, Optional, Union
 
 import cy_kernels
 from sim.errors import WorldError
+from sim.faults.foreign_abi import ForeignAbi
 from sim.live.environments import Environment, environment_for
 from sim.live.interpreters import Interpreter, Lack, find
 from sim.scenario.plan import Plan
@@ -36,7 +38,20 @@ def lack_of_interpreters(plan: Plan) -> Optional[str]:
             found = _found(process.python)
             if isinstance(found, Lack):
                 return f"{process.name}: {found}"
+    for injection in plan.injections:
+        fault = injection.fault
+        if isinstance(fault, ForeignAbi):
+            reason = _lack_of_builder(fault.built_by)
+            if reason is not None:
+                return f"{fault.alias} on {fault.target}: {reason}"
     return None
+
+
+def _lack_of_builder(built_by: str) -> Optional[str]:
+    if "/" in built_by:
+        return None if Path(built_by).expanduser().is_file() else f"there is no file {built_by}"
+    found = _found(built_by)
+    return str(found) if isinstance(found, Lack) else None
 
 
 def python_for(spec: Optional[str]) -> Python:

@@ -8,6 +8,7 @@ from typing import AbstractSet, Callable, Mapping, Optional
 import cy_kernels
 from sim.abc import Capability
 from sim.faults.break_extension import BreakExtension
+from sim.faults.foreign_abi import ForeignAbi
 from sim.live import cgroup, damage, emulation, mounts
 from sim.scenario.plan import Plan, ProcessPlan, ProgramWorkload
 
@@ -33,13 +34,15 @@ def lack_of_damage(plan: Plan) -> Optional[str]:
     processes = {process.name: process for process in plan.processes}
     for injection in plan.injections:
         fault = injection.fault
-        if not isinstance(fault, BreakExtension):
+        if not isinstance(fault, (BreakExtension, ForeignAbi)):
             continue
-        kind, _ = damage.parsed(fault.how)
         if fault.module.startswith("cy_kernels.") and _runs_ours(processes[fault.target]):
             none = cy_kernels.status().reason
             if none is not None:
                 return f"there is no compiled file of {fault.module} to be broken: {none}"
+        if isinstance(fault, ForeignAbi):
+            continue
+        kind, _ = damage.parsed(fault.how)
         reason = _lack_of(kind)
         if reason is not None:
             return f"this host cannot make it {kind}: {reason}"
