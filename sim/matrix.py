@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from sim import run as story
-from sim.arguments import journal_name, journals_folder, selected
-from sim.crew import failed, skipped
-from sim.errors import ExitStatus, Problem, ScenarioError, WorldError, worst
+from sim.arguments import journals_folder, selected
+from sim.commands import crew_for
+from sim.errors import ExitStatus, Problem, ScenarioError, worst
 from sim.live.interpreters import Lack, find
 from sim.report import text
 from sim.scenario.plan import Plan, ProgramWorkload
 from sim.scenario.scenario import Scenario
 from sim.verdict import RunResult
-from sim.worlds import Worlds
 
 Cell = Tuple[str, str]  # scenario, interpreter
 
@@ -32,35 +31,44 @@ def matrix_command(arguments: argparse.Namespace) -> ExitStatus:
         raise ScenarioError([Problem("spinbed matrix", None, None, message)])
     lacks = {spec: found for spec in arguments.pythons if isinstance(found := find(spec), Lack)}
     there = [spec for spec in arguments.pythons if spec not in lacks]
-    results: Dict[Cell, RunResult] = {}
-    journals = journals_folder(Path(arguments.journal_dir))
-    with Worlds() as worlds:
-        for spec in there:
-            for plan in story.plan_all([_in(spec, each) for each in chosen], arguments.seed):
-                again = f"spinbed matrix {plan.path} --python {spec} -k '={plan.name}'"
-                results[plan.name, spec] = _run(plan, worlds, again, journals)
+    cells: List[Cell] = []
+    plans: List[Plan] = []
+    for spec in there:
+        for plan in story.plan_all([_in(spec, each) for each in chosen], arguments.seed):
+            cells += [(plan.name, spec)] * arguments.repeat
+            plans += [plan] * arguments.repeat
+    crew = crew_for(
+        plans,
+        again=lambda plan: f"spinbed matrix {plan.path} -k '={plan.name}'",
+        journals=journals_folder(Path(arguments.journal_dir)),
+        jobs=arguments.jobs,
+    )
+    results: Dict[Cell, List[RunResult]] = {}
+    with crew:
+        for cell, result in zip(cells, crew.in_order()):
+            results.setdefault(cell, []).append(result)
     for line in table([each.name for each in chosen], there, results):
         print(line)
     print()
-    for result in results.values():
-        if result.as_expected is False:
-            print(f"FAIL  {result.name}")
+    for (name, spec), of_cell in results.items():
+        for result in [each for each in of_cell if each.as_expected is False][:1]:
+            print(f"FAIL  {name} in {spec}")
             print(*(f"      {line}" for line in text.failure_lines(result)), sep="\n")
     for spec, lack in lacks.items():
         print(f"no {spec}: {lack}")
     print(f"left out: {len(scenarios) - len(chosen)} of {len(scenarios)} have no `program`")
     sys.stdout.flush()
-    statuses = [result.exit_status for result in results.values()]
+    statuses = [each.exit_status for of_cell in results.values() for each in of_cell]
     if lacks and arguments.require:
         statuses.append(ExitStatus.SAFETY)
     return worst(statuses)
 
 
 def table(
-    names: Sequence[str], pythons: Sequence[str], results: Mapping[Cell, RunResult]
+    names: Sequence[str], pythons: Sequence[str], results: Mapping[Cell, Sequence[RunResult]]
 ) -> Sequence[str]:
-    """A row a scenario, a column an interpreter: whether it was as expected, the verdict, and the
-    kernels that its programs found."""
+    """A row a scenario, a column an interpreter: how many of its runs were as expected where there
+    are several, the verdict, and the kernels that its programs found."""
     rows: List[List[str]] = [["", *pythons]]
     for name in names:
         rows.append([name, *(_said(results[name, python]) for python in pythons)])
@@ -70,12 +78,16 @@ def table(
     ]
 
 
-def _said(result: RunResult) -> str:
-    if result.as_expected is None:
-        return f"skip: {result.skipped}"
-    mark = "ok" if result.as_expected else "FAIL"
-    kernels = sorted({each.kernels.partition(":")[0] for each in result.processes if each.kernels})
-    return " ".join([mark, str(result.verdict), *kernels])
+def _said(results: Sequence[RunResult]) -> str:
+    if results[0].as_expected is None:
+        return f"skip: {results[0].skipped}"
+    good = sum(result.as_expected is True for result in results)
+    mark = "ok" if good == len(results) else "FAIL"
+    count = [f"{good}/{len(results)}"] if len(results) > 1 else []
+    verdicts = sorted({str(result.verdict) for result in results})
+    lives = [life for result in results for life in result.processes]
+    kernels = sorted({life.kernels.partition(":")[0] for life in lives if life.kernels})
+    return " ".join([mark, *count, *verdicts, *kernels])
 
 
 def _programs(scenario: Scenario) -> bool:
@@ -90,13 +102,3 @@ def _in(spec: str, scenario: Scenario) -> Scenario:
         for each in scenario.processes
     ]
     return replace(scenario, processes=tuple(processes))
-
-
-def _run(plan: Plan, worlds: Worlds, again: str, journals: Path) -> RunResult:
-    why = story.lacks(plan)
-    if why is not None:
-        return skipped(plan, why, reproduce=again, is_required=False)
-    try:
-        return story.run(plan, worlds, reproduce=again, journal=journals / journal_name(plan))
-    except WorldError as error:
-        return failed(plan, error, reproduce=again)

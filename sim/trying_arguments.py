@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import List
 
-from sim.argument_types import file, folder, seed
+from sim.argument_types import JOBS_MAX, count, file, folder, seed
 from sim.live.interpreters import MINORS
 from sim.scenario.examples import EXAMPLES
 from sim.scenario.shorthand import SHORTHANDS
 
+REPEAT_MAX = 10_000
 JOURNALS = Path(".spinbed") / "journals"
 
 
@@ -53,6 +54,12 @@ def matrix_options(parser: argparse.ArgumentParser) -> None:
         help="versions, or paths of interpreters (default: all that spinbed is tested with)",
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of each (default 0)")
+    parser.add_argument(
+        "--jobs", type=count(JOBS_MAX), default=1, metavar="N", help="runs at a time (default 1)"
+    )
+    parser.add_argument(
+        "--repeat", type=count(REPEAT_MAX), default=1, metavar="N", help="of each cell (default 1)"
+    )
     parser.add_argument(
         "--require", action="store_true", help="an interpreter that is not there is a failure"
     )

@@ -52,6 +52,12 @@ def test_each_cell_is_a_run_in_that_interpreter(folder: Path) -> None:
     assert "TypeError" in done.stdout
 
 
+def test_a_cell_of_several_runs_says_how_many_were_as_expected(folder: Path) -> None:
+    done = matrix(".", "--python", MINE, "--repeat", "3", "--jobs", "2", cwd=folder)
+    assert done.returncode == 4, done.stderr
+    assert "ok 3/3 valid" in done.stdout and "FAIL 0/3 invalid" in done.stdout
+
+
 def test_an_interpreter_that_is_not_there_is_said_and_fails_only_where_required(
     folder: Path,
 ) -> None:
