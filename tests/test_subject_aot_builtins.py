@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from packaging.version import Version
 from subject_runs import Run, program, subject
+
+from sim.subjects.aot import framework as frameworks
+from sim.subjects.aot import versions
 
 VARIANTS = ("before", "merged", "released", "after")
 PLAIN = [[10.5, 14.0, 116.20000000000002], 17, 3]  # round() gives ones
@@ -176,12 +181,18 @@ def test_a_patch_of_what_is_not_there_ends_the_program() -> None:
     assert run("released", version="2.9").result["live"] == PLAIN
 
 
-def test_without_packaging_those_who_compare_versions_say_so_and_the_others_work() -> None:
-    code = "import sys; sys.modules['packaging'] = None\n"
-    code += "from sim.subjects.aot_builtins import VARIANT; VARIANT()"
-    for variant in ("merged", "released"):
-        done = program(code.replace("VARIANT", variant))
-        assert "packaging compares versions, and is not installed" in done.error
-        assert "Traceback" not in done.err
-    assert program(code.replace("VARIANT", "after")).result["loaded"] == PLAIN
-    assert program(code.replace("VARIANT", "before")).error == MISSING
+OTHERS = ["2.9", "2.10.0.dev", "2.12.0a0.dev3", "2.12", "2.12.1", "2.12.0b2", "2.12.0.dev", "3"]
+
+
+def test_versions_have_the_order_that_pep_440_gives_them() -> None:
+    known = [*frameworks.VERSIONS, *OTHERS]
+    for one, other in itertools.product(known, repeat=2):
+        by_packaging = Version(one) >= Version(other), Version(one) == Version(other)
+        mine = versions.key(one) >= versions.key(other), versions.key(one) == versions.key(other)
+        assert mine == by_packaging, (one, other)
+
+
+@pytest.mark.parametrize("version", ["", "2.", "v2", "2.12.0-cu", "2.12.0c1"])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match="is no version"):
+        versions.key(version)

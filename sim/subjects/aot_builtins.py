@@ -13,8 +13,7 @@
                         Unset: in memory
     SUBJECT_STAGE       both (default), save or load: of the latter two each in a process of its own
 
-merged and released compare versions by `packaging` (in the extra "test"), and say so where it is
-not installed; the other two do without. Probes: patched, saved, result.
+Probes: patched, saved, result.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import spinbed
 from sim.subjects.aot import framework as frameworks
-from sim.subjects.aot import model, shadowing
+from sim.subjects.aot import model, shadowing, versions
 
 VERSION = os.environ.get("SUBJECT_VERSION", "2.11")
 PATCHES = int(os.environ.get("SUBJECT_PATCHES", "1"))
@@ -140,12 +139,8 @@ def _missing(found: frameworks.RuntimeEnvironment) -> List[str]:
 
 
 def _is_at_least(framework: Any, version: str) -> bool:
-    """In the order of PEP 440: 2.12.0.dev1 and 2.12.0rc1 come before 2.12.0, 2.12.0+cu after it."""
-    try:
-        from packaging.version import Version
-    except ImportError:
-        sys.exit("packaging compares versions, and is not installed (it comes with spinbed[test])")
-    return bool(Version(framework.__version__) >= Version(version))
+    """2.12.0.dev1 and 2.12.0rc1 come before 2.12.0, and 2.12.0+cu after it."""
+    return versions.key(framework.__version__) >= versions.key(version)
 
 
 def _run(variant: str, patch: Patch) -> None:
