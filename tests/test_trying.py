@@ -44,6 +44,12 @@ WORDS: Dict[str, Dict[str, Any]] = {
     "twice:a": {"kind": "import_twice", "module": "a"},
     "limit:NOFILE=20": {"kind": "limit", "resource": "NOFILE", "limit": 20},
     "break:a=empty": {"kind": "break_extension", "module": "a", "how": "empty"},
+    "foreign:a=3.9": {"kind": "foreign_abi", "module": "a", "built_by": "3.9"},
+    "method:fork": {"kind": "start_method_twice", "method": "fork"},
+    "preload:error": {"kind": "preload_broken", "how": "error"},
+    "fork:plain=a:b": {"kind": "fork_with_threads", "lock": "plain", "name": "a:b"},
+    "fork:logging": {"kind": "fork_with_threads", "lock": "logging"},
+    "unlink@ready": {"kind": "resource_tracker_unlink", "at": {"probe": "ready"}},
     "break:a=truncated_to=64": {
         "kind": "break_extension", "module": "a", "how": {"truncated_to": 64},
     },

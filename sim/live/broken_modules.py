@@ -109,10 +109,11 @@ class Foreign:
         if "/" in self._built_by:
             return Path(self._built_by).expanduser()
         python = python_for(self._built_by)
-        env = dict(os.environ)
-        if not python.is_ours:
-            env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
-        found = _file_of(self.module, python.executable, "first", None, env)
+        env, cwd = dict(os.environ), None
+        if not python.is_ours:  # what our own one finds there is not for it
+            env.pop("PYTHONPATH", None)
+            cwd = "/"
+        found = _file_of(self.module, python.executable, "last", cwd, env)
         if found is None:
             has_none = f"{self._built_by} has no compiled file of {self.module}"
             raise WorldError("find", detail=f"{has_none}: its kernels are {python.facts}")

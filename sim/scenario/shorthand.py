@@ -2,7 +2,8 @@
 
     stall:2s   kill@1s   stall:500ms@ready   env:NAME=VALUE   env:NAME   missing:MODULE
     failing:MODULE=OSError   slow:MODULE=200ms   twice:MODULE   limit:NOFILE=20
-    break:MODULE=empty   break:MODULE=truncated_to=4096
+    break:MODULE=empty   break:MODULE=truncated_to=4096   foreign:MODULE=3.9
+    method:spawn   preload:exits   fork:plain=MODULE:LOCK   fork:logging   unlink@ready
 
 `@` says when: a time after the start, or the name of a probe that the program passes. What has to
 hold from before the start takes none.
@@ -39,6 +40,11 @@ SHORTHANDS: Mapping[str, Shorthand] = {
     "twice": Shorthand("import_twice", "twice:MODULE", ("module",), 0),
     "limit": Shorthand("limit", "limit:RESOURCE=N", ("resource", "limit"), 0),
     "break": Shorthand("break_extension", "break:MODULE=KIND[=N]", ("module", "how"), 0),
+    "foreign": Shorthand("foreign_abi", "foreign:MODULE=VERSION", ("module", "built_by"), 0),
+    "method": Shorthand("start_method_twice", "method:METHOD", ("method",), 0),
+    "preload": Shorthand("preload_broken", "preload:HOW", ("how",), 0),
+    "fork": Shorthand("fork_with_threads", "fork:LOCK[=NAME]", ("lock", "name"), 1),
+    "unlink": Shorthand("resource_tracker_unlink", "unlink[@WHEN]", (), 0, True),
 }
 DEFAULT_AT = "500ms"  # of what happens to a program that runs: its interpreter is up by then
 
