@@ -31,11 +31,11 @@ from sim.live.launching import LiveLaunch
 from sim.live.litter import remove_files
 from sim.live.program import LiveProgram
 from sim.live.region import names_with, remove
+from sim.live.signalling import await_effect, end_all, let_go_on, stop
 from sim.live.strays import Stray, ask_for_stacks, is_printing_stacks, kill_strays, strays
 from sim.live.supervisor import Supervisor, describe_exit
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
 
-SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000
 STACKS_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
 FAREWELL_NS = 1_000_000_000  # for what a program has started to end after it
@@ -123,21 +123,19 @@ class ProgramWorld:
 
     def pause(self, process: str) -> None:
         life = self._newest(process)
-        life.send_signal(signal.SIGSTOP)
-        self._await(lambda: life.os_state() != "running", "SIGSTOP", life, POLL_NS)
+        stop(self._supervisor, life)
         if not life.is_dead:
             self._paused[process] = life
 
     def resume(self, process: str) -> None:
         life = self._newest(process)
-        life.send_signal(signal.SIGCONT)
-        self._await(lambda: life.os_state() != "stopped", "SIGCONT", life, POLL_NS)
+        let_go_on(self._supervisor, life)
         self._paused.pop(process, None)
 
     def kill(self, process: str) -> None:
         life = self._newest(process)
         life.send_signal(signal.SIGKILL)
-        self._await(lambda: life.is_dead, "SIGKILL", life)
+        await_effect(self._supervisor, lambda: life.is_dead, "SIGKILL", life)
 
     def state(self, process: str) -> str:
         return self._newest(process).os_state()
@@ -201,7 +199,10 @@ class ProgramWorld:
         for process, order in orders:
             self._spawn(process, order)
         for life in self._lives.values():
-            self._await(lambda life=life: life.pid is not None, "start", life)  # type: ignore[misc]
+            self._await_start(life)
+
+    def _await_start(self, life: LiveProgram) -> None:
+        await_effect(self._supervisor, lambda: life.pid is not None, "start", life)
 
     def finish(self) -> History:
         """End what still runs, and see what was left behind."""
@@ -271,16 +272,6 @@ class ProgramWorld:
             step_ns = deadline_ns if poll_ns is None else min(deadline_ns, now_ns + poll_ns)
             self._supervisor.pump(step_ns)
 
-    def _await(
-        self, done: Callable[[], bool], call: str, life: LiveProgram, poll_ns: Optional[int] = None
-    ) -> None:
-        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
-        while not done():
-            now_ns = self.now_ns()
-            if now_ns >= deadline_ns:
-                raise WorldError(call, pid=life.pid, detail=f"no effect on {life.name} in time")
-            self._supervisor.pump(deadline_ns if poll_ns is None else now_ns + poll_ns)
-
     def _cut_short(self) -> None:
         """The time is over: collect evidence while it is fresh."""
         self._ended_by = "deadline"
@@ -310,17 +301,7 @@ class ProgramWorld:
             self._supervisor.pump(now_ns + POLL_NS)
 
     def _kill_rest(self) -> None:
-        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
-        rest = [life for life in self._lives.values() if not life.is_dead]
-        for life in rest:
-            life.is_ended_by_run = True
-        while any(not life.is_dead for life in rest):
-            if self.now_ns() >= deadline_ns:
-                late = next(life for life in rest if not life.is_dead)
-                raise WorldError("SIGKILL", pid=late.pid, detail=f"{late.name} does not end")
-            for life in rest:
-                life.send_signal(signal.SIGKILL)
-            self._supervisor.pump(deadline_ns)
+        end_all(self._supervisor, list(self._lives.values()))
 
     def _on_event(self, life: LiveProgram, event: str, detail: Dict[str, Any]) -> None:
         if event in SAID:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections import deque
 from contextlib import ExitStack
-from typing import Any, Callable, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
 from sim.abc import Capability, Launch
 from sim.errors import WorldError
@@ -20,6 +20,7 @@ from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
 from sim.live.readiness import await_ready
 from sim.live.region import LiveRegions, names_with, remove
+from sim.live.signalling import await_effect, end_all, let_go_on, stop
 from sim.live.stacks import collect_stacks
 from sim.live.steps import StepTriggers
 from sim.live.supervisor import Supervisor, describe_exit
@@ -27,8 +28,6 @@ from sim.live.task import Task, emulates, records_for, stops_for
 from sim.scenario.plan import AfterOps, Place, Plan, ProcessPlan
 from sim.transport import find_transport
 
-# From SIGKILL, SIGSTOP or SIGCONT to the effect: the kernel's work, slow only under great load.
-SIGNAL_DEADLINE_NS = 20_000_000_000
 POLL_NS = 1_000_000  # of /proc, for which there is no event
 # A signal that comes just before a process goes to sleep in a wait is not seen there; the next is.
 REMIND_NS = 20_000_000
@@ -129,15 +128,13 @@ class LiveWorld:
 
     def pause(self, process: str) -> None:
         life = self._newest(process)
-        life.send_signal(signal.SIGSTOP)
-        self._await(lambda: life.os_state() != "running", "SIGSTOP", life, POLL_NS)
+        stop(self._supervisor, life)
         if not life.is_dead:
             self._paused[process] = life
 
     def resume(self, process: str) -> None:
         life = self._newest(process)
-        life.send_signal(signal.SIGCONT)
-        self._await(lambda: life.os_state() != "stopped", "SIGCONT", life, POLL_NS)
+        let_go_on(self._supervisor, life)
         if self._paused.pop(process, None) is not None:
             self._steps.goes_on(life)
             self._let_attach(life)
@@ -147,7 +144,7 @@ class LiveWorld:
         life = self._newest(process)
         life.send_signal(signal.SIGKILL)
         self.machine.thaw(process)  # who is frozen dies only then, without another instruction
-        self._await(lambda: life.is_dead, "SIGKILL", life)
+        await_effect(self._supervisor, lambda: life.is_dead, "SIGKILL", life)
 
     def restart(self, process: str) -> int:
         dead = self._newest(process)
@@ -167,7 +164,7 @@ class LiveWorld:
         if not self._lives[process]:
             plan = next(p for p in self._plan.processes if p.name == process)
             life = self._spawn(plan, 0, ops_before=0)
-            self._await(lambda: life.state in (IS_READY, DEAD), "start", life)
+            await_effect(self._supervisor, lambda: life.state in (IS_READY, DEAD), "start", life)
             life.start()
             self._progress.restart()
         return self.state(process)
@@ -310,16 +307,6 @@ class LiveWorld:
                 self._paused[trigger.process] = self._newest(trigger.process)
         return bool(self._reached)
 
-    def _await(
-        self, done: Callable[[], bool], call: str, life: LiveProcess, poll_ns: Optional[int] = None
-    ) -> None:
-        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
-        while not done():
-            now_ns = self.now_ns()
-            if now_ns >= deadline_ns:
-                raise WorldError(call, pid=life.pid, detail=f"no effect on {life.name} in time")
-            self._supervisor.pump(deadline_ns if poll_ns is None else now_ns + poll_ns)
-
     def _cut_short(self, why: str) -> None:
         """Nothing moves, or the time is over: collect evidence while it is fresh."""
         self._ended_by = why
@@ -345,18 +332,7 @@ class LiveWorld:
 
     def _kill_rest(self) -> None:
         self.machine.release()
-        deadline_ns = self.now_ns() + SIGNAL_DEADLINE_NS
-        rest = [life for lives in self._lives.values() for life in lives if not life.is_dead]
-        for life in rest:
-            life.is_ended_by_run = True
-        while any(not life.is_dead for life in rest):
-            if self.now_ns() >= deadline_ns:
-                late = next(life for life in rest if not life.is_dead)
-                raise WorldError("SIGKILL", pid=late.pid, detail=f"{late.name} does not end")
-            for life in rest:
-                if not life.is_dead:
-                    life.send_signal(signal.SIGKILL)
-            self._supervisor.pump(deadline_ns)
+        end_all(self._supervisor, [life for lives in self._lives.values() for life in lives])
 
     def _on_event(self, life: LiveProcess, event: str, detail: Dict[str, Any]) -> None:
         if event == "spawned":
