@@ -11,8 +11,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
+from sim.errors import ScenarioError
 from sim.history.history import History
 from sim.history.op import EXIT, HANG, LEAK, PROBE
+from sim.inside import start_hooks
 from sim.live.execution import run_plan
 from sim.live.supervisor import Supervisor
 from sim.scenario.loader import load_text
@@ -240,3 +242,36 @@ def test_a_region_that_there_is_not_cannot_be_taken_away(run: Run) -> None:
 def test_a_program_that_shares_nothing_has_nothing_to_lose(run: Run) -> None:
     ran = run("child_works", kind="resource_tracker_unlink", at="parent")
     assert not ran.fault.fired and ran.evidence == "app has no region mapped"
+
+
+REFUSED: List[Dict[str, str]] = [
+    {"kind": "start_method_twice", "method": "thread"},
+    {"kind": "preload_broken", "how": "hangs"},
+    {"kind": "fork_with_threads", "lock": "plain"},
+    {"kind": "fork_with_threads", "lock": "plain", "name": "no_attribute"},
+    {"kind": "fork_with_threads", "lock": "import", "name": "m:attribute"},
+    {"kind": "fork_with_threads", "lock": "logging", "name": "root"},
+    {"kind": "resource_tracker_unlink", "region": "a/b"},
+]
+
+
+@pytest.mark.parametrize("keys", REFUSED, ids=str)
+def test_what_makes_no_sense_is_refused_before_anything_is_started(
+    run: Run, keys: Dict[str, str]
+) -> None:
+    with pytest.raises(ScenarioError):
+        run("child_works", at="parent" if "region" in keys else None, **keys)
+
+
+SPECS: List[Dict[str, str]] = [
+    {"kind": "no_such_kind"},
+    {"kind": "start_method", "method": "thread", "where": "first_import"},
+    {"kind": "start_method", "method": "fork", "where": "nowhere"},
+    {"kind": "fork", "lock": "no_such_lock", "name": "m"},
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_a_hook_refuses_what_it_does_not_understand(spec: Dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="starts: "):
+        start_hooks.install([spec])
