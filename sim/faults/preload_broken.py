@@ -13,12 +13,15 @@ MODULE = "spinbed_broken_preload"
 TELL = f"""from spinbed_inside.hook_events import tell
 tell("preload", {MODULE!r}, "began")
 """
+AWAIT = """from spinbed_inside.start_hooks import await_request
+await_request()
+"""
 # Only an ImportError is ignored by a fork server; what ends it leaves its client with EOFError, or
 # ConnectionResetError where the request was on its way already.
 BREAKS: Mapping[str, str] = {
     "import_error": "import spinbed_broken_preload_needs_this\n",
-    "error": 'raise RuntimeError("planted by preload_broken")\n',
-    "exits": "import os\nos._exit(3)\n",
+    "error": AWAIT + 'raise RuntimeError("planted by preload_broken")\n',
+    "exits": AWAIT + "import os\nos._exit(3)\n",
 }
 
 

@@ -16,6 +16,7 @@ What they do is told, see hook_events; "module" is there "multiprocessing", m, a
 from __future__ import annotations
 
 import _thread
+import sys
 
 from .hook_events import tell
 from .import_hooks import after_import
@@ -23,7 +24,7 @@ from .import_hooks import after_import
 TYPE_CHECKING = False  # typing takes 3 ms to import, in somebody else's program
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Mapping, Sequence
+    from typing import Any, Mapping, Optional, Sequence
 
     Spec = Mapping[str, Any]
 
@@ -32,6 +33,8 @@ FIRST_IMPORT = "first_import"
 THREAD = "thread"
 KINDS = ("start_method", "preload", "fork")
 SECONDS_MAX = 20.0  # for a thread that only sets the method
+REQUEST_SECONDS_MAX = 1.0  # a server that is only warmed gets no request
+SENT_SECONDS = 0.05  # from a connection to the end of the request
 
 
 def install(specs: Sequence[Spec]) -> None:
@@ -95,3 +98,22 @@ def _preload(name: str) -> None:
         forkserver.ensure_running = forkserver._forkserver.ensure_running
 
     after_import("multiprocessing.forkserver", add)
+
+
+def await_request() -> None:
+    """In a module that a fork server preloads: waits until somebody asks the server for a process.
+
+    Who asks a server that has ended before is refused, who asks one that ends then meets the end of
+    file: without the wait, the load of the host would decide.
+    """
+    import select
+    import time
+
+    frame: Optional[Any] = sys._getframe(1)
+    while frame is not None:
+        where = frame.f_globals.get("__name__"), frame.f_code.co_name
+        if where == ("multiprocessing.forkserver", "main"):
+            ends = [frame.f_locals["listener_fd"], frame.f_locals["alive_r"]]
+            select.select(ends, [], [], REQUEST_SECONDS_MAX)
+            time.sleep(SENT_SECONDS)
+        frame = frame.f_back
