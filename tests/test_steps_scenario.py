@@ -201,7 +201,7 @@ def test_a_single_step_lies_on_the_path_of_a_message_or_else_on_its_own(tmp_path
         ('step = "cursor.send.commit", occurrence = 0', {}, "occurrence", "too small", None),
         ('step = "cursor.send.commit", process = "reader[0]"', {}, "process",
          "of its own", "writer"),
-        ('step = "cursor.send.commit", probe = "x"', {}, "step", "unknown key 'step'", None),
+        ('step = "cursor.send.commit", probe = "x"', {}, None, "a probe and step", None),
         ('path = "end"', {}, "step", "is required", None),
         ('step = "cursor.send.commit"', {"kind": "slow"}, "step", "it obeys nobody", None),
         ('after_ops = 5', {}, None, "needs { step = ... }", None),

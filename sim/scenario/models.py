@@ -262,6 +262,14 @@ class AtProbe(BaseModel):
     occurrence: int = key(1, "which passing of it", ge=1, le=10**6)
 
 
+def _one_place(value: Any) -> Any:
+    keys = value if isinstance(value, dict) else {}
+    others = [name for name in ("step", "path", "after_ops") if name in keys]
+    if others:
+        raise refuse(f"names a probe and {others[0]}: two places, and it strikes at one")
+    return value
+
+
 def _at_tag(value: Any) -> str:
     if isinstance(value, AtProbe) or (isinstance(value, dict) and "probe" in value):
         return PROBED
@@ -277,7 +285,7 @@ At = Annotated[
         Annotated[Duration, Tag(PLAIN)],
         Annotated[AfterOps, Tag(TABLE)],
         Annotated[AtStep, Tag(STEPPED)],
-        Annotated[AtProbe, Tag(PROBED)],
+        Annotated[AtProbe, BeforeValidator(_one_place), Tag(PROBED)],
     ],
     Discriminator(_at_tag),
 ]
