@@ -26,7 +26,7 @@ ROUNDS = 3  # what is lost in each call is lost in each round; what a cache keep
 # What the interpreter itself may keep of a loop, in caches and free lists; in a short one it is not
 # told from a loss in every tenth call.
 SLACK = (20, 200)
-SLACK_BLOCKS = (50, 1000)
+SLACK_BLOCKS = (120, 1000)
 CHUNK = 100
 ENOUGH = 200
 
