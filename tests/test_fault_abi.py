@@ -84,7 +84,9 @@ def test_a_file_for_the_stable_abi_of_newer_headers_kills_or_not_as_the_table_sa
     assert not may_be_mended(started("3.12"))
     foreign = compiled("3.12", tmp_path_factory, limited_api=True)
     exit, said, fault = run("calls", module=CALLED, built_by=str(foreign))
-    assert fault.fired
+    # On 3.12 both can be the same file, byte by byte, and nothing is then wrong with it.
+    assert fault.fired is (foreign.read_bytes() != intact)
+    assert fault.fired or IS_IMMORTAL
     assert exit == ("0" if IS_IMMORTAL else "SIGABRT"), said
     assert ("worked" in said) is IS_IMMORTAL
     assert (tmp_path / f"{CALLED}{SUFFIX}").read_bytes() == intact  # nobody's but the copy
