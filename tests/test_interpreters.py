@@ -24,7 +24,7 @@ SAID = {
 
 
 def script(path: Path, body: str) -> Path:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
     return path
@@ -75,6 +75,31 @@ def test_another_version_behind_a_shim_of_its_name_is_found(tmp_path: Path) -> N
     assert isinstance(behind, Interpreter)
     assert (behind.version, behind.soabi) == (real.version, real.soabi)
     assert not interpreters.is_our_own(behind)
+
+
+@pytest.mark.parametrize("is_root_told", [True, False])
+def test_a_version_of_pyenv_that_is_not_chosen_is_found_beside_its_shim(
+    tmp_path: Path, is_root_told: bool
+) -> None:
+    shims = script(tmp_path / f"root/shims/python{ABSENT}", "exit 127").parent
+    for version in ("3.99.1", "3.99.10", "3.99.2"):
+        said = json.dumps({**SAID, "version": version})
+        script(tmp_path / f"root/versions/{version}/bin/python{ABSENT}", f"echo '{said}'")
+    env = on_path(shims)
+    if is_root_told:
+        env = {**on_path(tmp_path), "PYENV_ROOT": str(tmp_path / "root")}
+    newest, other = find(ABSENT, env), find("3.99.1", env)
+    assert isinstance(newest, Interpreter) and newest.version == "3.99.10"
+    assert isinstance(other, Interpreter) and other.version == "3.99.1"
+
+
+def test_a_shim_with_no_such_release_beside_it_is_said_as_it_is(tmp_path: Path) -> None:
+    """An environment that somebody has made there is no release, whatever it is of."""
+    shims = script(tmp_path / f"root/shims/python{ABSENT}", "exit 127").parent
+    of_a_project = tmp_path / f"root/versions/my-project/bin/python{ABSENT}"
+    script(of_a_project, f"echo '{json.dumps(SAID)}'")
+    why = f"{shims}/python{ABSENT} exits with 127, as a shim does whose version is not chosen"
+    assert reason(find(ABSENT, on_path(shims))) == f"no Python {ABSENT} that runs: {why}"
 
 
 def test_an_interpreter_of_a_general_name_counts_if_it_is_of_the_version(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Other Python interpreters of this host: found by version or path, and asked what they are.
 
 An interpreter counts only if it runs: pyenv's shims of versions that are not chosen exit with 127,
-and a file of that name may be anything.
+which does not make those versions absent, and a file of that name may be anything.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def find(
     """An interpreter by `3.10`, `3.10.13` or the path of its executable; None is our own.
 
     A version is looked for in our own and then along PATH of `environment` (that of this process
-    unless given), as python3.10, python3 and python. Takes ASK_DEADLINE_S for each that hangs.
+    unless given), as python3.10, python3 and python, and then among the versions of pyenv, whose
+    shims run only what was chosen. Takes ASK_DEADLINE_S for each that hangs.
     """
     environment = os.environ if environment is None else environment
     if spec is None:
@@ -125,6 +126,27 @@ def _candidates(spec: str, environment: Mapping[str, str]) -> Iterator[str]:
             seen.add(os.path.realpath(path))
             if name == by_name or _says(path, by_name[len("python") :], environment):
                 yield path
+    for versions in _pyenv_versions(environment):
+        for release in _newest_first(versions, by_name):
+            if os.path.realpath(release) not in seen and os.access(release, os.X_OK):
+                seen.add(os.path.realpath(release))
+                yield str(release)
+
+
+def _pyenv_versions(environment: Mapping[str, str]) -> Sequence[Path]:
+    """Folders of versions: that of PYENV_ROOT, and those beside the shims on PATH."""
+    path = environment.get("PATH", os.defpath).split(os.pathsep)
+    roots = [folder.parent for folder in map(Path, path) if folder.name == "shims"]
+    if environment.get("PYENV_ROOT"):
+        roots.insert(0, Path(environment["PYENV_ROOT"]))
+    return [root / "versions" for root in dict.fromkeys(roots)]
+
+
+def _newest_first(versions: Path, by_name: str) -> Sequence[Path]:
+    """No folder but that of a release: beside them are virtual environments, and other builds."""
+    releases = [path for path in versions.glob("*") if re.fullmatch(r"[0-9.]*[0-9]", path.name)]
+    releases.sort(key=lambda path: [int(part or 0) for part in path.name.split(".")], reverse=True)
+    return [path / "bin" / by_name for path in releases]
 
 
 def _says(path: str, version: str, environment: Mapping[str, str]) -> bool:
