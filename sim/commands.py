@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -238,7 +239,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print(f"{fact.name:<{width}}  {fact.value}")
     for lack in doctor.missing(facts):
         print(f"missing: {lack}")
-    left = doctor.left_overs([str(JOURNALS)], reap=arguments.reap)
+    left = doctor.left_overs([str(JOURNALS), tempfile.gettempdir()], reap=arguments.reap)
     print("", *left.lines, sep="\n")
     return ExitStatus.LEAK if left.dead else ExitStatus.OK
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,15 @@ def doctor(*words):
 
 
 def on_its_own_shm(script: str) -> None:
-    done = subprocess.run(
-        [*ON_ITS_OWN_SHM, sys.executable, "-c", PRELUDE + script],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+    path = os.pathsep.join(filter(None, sys.path))
+    with tempfile.TemporaryDirectory() as temporaries:
+        done = subprocess.run(
+            [*ON_ITS_OWN_SHM, sys.executable, "-c", PRELUDE + script],
+            capture_output=True,
+            text=True,
+            timeout=WATCHDOG_S,
+            env={**os.environ, "PYTHONPATH": path, "TMPDIR": temporaries},
+        )
     assert done.returncode == 0, done.stderr
 
 

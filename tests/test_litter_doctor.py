@@ -82,11 +82,53 @@ assert status == 0 and not any(runner.prefix[1:] in line for line in told), told
 """
 
 
+OF_A_PROGRAM = """
+import os, select, signal, subprocess, sys, time
+from sim.live.procfs import descendants, stat
+
+def spinbed(*words):
+    command = [sys.executable, "-m", "sim.cli", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    return done.returncode, done.stdout
+
+open("long.toml", "w").write('''schema = 1
+name = "long"
+deadline = "100s"
+[[process]]
+name = "app"
+argv = ["sh", "-c", "echo up >&$SPINBED_PROBE_FD; sleep 90"]
+''')
+runner = subprocess.Popen([sys.executable, "-m", "sim.cli", "run", "long.toml"])
+deadline = time.monotonic() + 60
+def is_up():
+    commands = [open(f"/proc/{pid}/cmdline", "rb").read() for pid in descendants(runner.pid)]
+    return any(b"sleep" in command for command in commands)
+
+while not is_up():
+    assert time.monotonic() < deadline
+    select.select([], [], [], 0.05)
+below = list(descendants(runner.pid))
+watcher = next(pid for pid in below if stat(pid).parent == runner.pid)
+for number in (signal.SIGSTOP, signal.SIGKILL):
+    for pid in (watcher, runner.pid):
+        os.kill(pid, number)
+runner.wait(60)
+left = os.listdir(os.environ["TMPDIR"])
+assert len(left) == 1 and left[0].startswith("spinbed."), left
+status, told = spinbed("doctor")
+assert status == 5 and left[0] in told, told
+status, told = spinbed("doctor", "--reap")
+assert status == 0 and "removed" in told, told
+assert os.listdir(os.environ["TMPDIR"]) == []
+"""
+
+
 def alone(script: str, cwd: Path, *words: str) -> None:
+    (cwd / "tmp").mkdir()
     done = subprocess.run(
-        [*ALONE, sys.executable, "-c", BOTH_KILLED + script, *words],
+        [*ALONE, sys.executable, "-c", script, *words],
         cwd=cwd,
-        env=with_our_path(FREEZE="x" if "freeze" in words else ""),
+        env=with_our_path(FREEZE="x" if "freeze" in words else "", TMPDIR=str(cwd / "tmp")),
         capture_output=True,
         text=True,
         timeout=WITHIN_S * 3,
@@ -111,10 +153,15 @@ needs_namespaces = pytest.mark.skipif(
 def test_runner_and_watcher_killed_at_once_leave_what_doctor_removes(
     tmp_path: Path, method: str
 ) -> None:
-    alone(NOT_FROZEN, tmp_path, method)
+    alone(BOTH_KILLED + NOT_FROZEN, tmp_path, method)
+
+
+@needs_namespaces
+def test_the_folder_of_a_program_is_among_what_doctor_removes(tmp_path: Path) -> None:
+    alone(OF_A_PROGRAM, tmp_path)
 
 
 @needs_namespaces
 @pytest.mark.skipif(lack(FREEZER) is not None, reason=f"cannot freeze: {lack(FREEZER)}")
 def test_the_frozen_that_nobody_is_left_to_thaw_are_ended_by_doctor(tmp_path: Path) -> None:
-    alone(FROZEN, tmp_path, "template", "freeze")
+    alone(BOTH_KILLED + FROZEN, tmp_path, "template", "freeze")

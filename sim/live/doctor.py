@@ -271,7 +271,7 @@ class LeftOvers:
 def left_overs(folders: Sequence[str], *, reap: bool) -> LeftOvers:
     """What is on this host under our names; with `reap`, first removes what dead runs left.
 
-    `folders` are where journals, and so their temporary files, are kept.
+    `folders` are where journals, and so their temporary files, are kept, and those of programs.
     """
     lines: List[str] = []
     if reap:

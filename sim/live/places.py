@@ -10,21 +10,14 @@ from typing import Optional
 
 from cy_kernels.choice import COMPILED, PURE, VARIABLE
 from sim.errors import WorldError
-from sim.live.environments import lay_out_product
+from sim.live.environments import ASK, lay_out_product
 from sim.live.kernels import kernels_of
 from sim.live.litter import remove_files
 from sim.live.pythons import Python, python_for
 from sim.live.supervisor import Supervisor
 from sim.scenario.plan import ProcessPlan
 
-FOLDERS = "/tmp"
 ASK_DEADLINE_S = 60.0
-ASK = """
-import json, logging
-logging.disable()
-import posix_ipc, cy_kernels
-print(json.dumps(str(cy_kernels.status())))
-"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class Places:
 
     def __init__(self, supervisor: Supervisor, prefix: str) -> None:
         self._supervisor = supervisor
-        self._number = prefix.rpartition(".r")[2].strip(".")
+        self._prefix = prefix
         self._product: Optional[str] = None
 
     def of(self, process: ProcessPlan) -> Place:
@@ -60,7 +53,7 @@ class Places:
 
     def _path(self) -> str:
         if self._product is None:
-            folder = self._supervisor.temporaries(FOLDERS) + f"r{self._number}"
+            folder = self._supervisor.folder_of(self._prefix)
             Path(folder).mkdir()
             lay_out_product(Path(folder))
             self._product = folder

@@ -14,8 +14,8 @@ from cy_kernels.choice import kernels
 from sim.history.op import INFO, OVERFLOW, Op
 from sim.live.memory import FAILS, ProcessMemory
 from sim.live.orders import MESSAGE_BYTES_MAX
-from sim.live.procfs import is_stopped
-from sim.live.supervisor import Supervisor, describe_exit
+from sim.live.signalling import os_state, send_signal
+from sim.live.supervisor import Supervisor
 from sim.live.task import Task
 from sim.live.template import INTERPRETER
 
@@ -93,20 +93,10 @@ class LiveProcess:
 
     def os_state(self) -> str:
         """As sim.abc.World.state."""
-        if self.code is not None:
-            outcome = describe_exit(self.code)
-            return f"exited:{outcome}" if self.code >= 0 else f"signalled:{outcome}"
-        if self.pid is not None and is_stopped(self.pid):
-            return "stopped"
-        return "running"
+        return os_state(self.pid, self.code)
 
     def send_signal(self, number: int) -> None:
-        """By pidfd, so that it never hits somebody else who got the same pid."""
-        if self._death is not None:
-            try:
-                signal.pidfd_send_signal(self._death, number)
-            except ProcessLookupError:
-                pass  # its exit is on the way to us
+        send_signal(self._death, number)
 
     def pidfd(self) -> int:
         """Ours: to be passed on, not to be closed."""

@@ -12,14 +12,17 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from sim.inside.channel import MESSAGE_BYTES_MAX
 from sim.live.exec_child import Order
 from sim.live.output import Output
-from sim.live.procfs import is_stopped
-from sim.live.supervisor import Supervisor, describe_exit
+from sim.live.signalling import os_state, send_signal
+from sim.live.supervisor import Supervisor
 from sim.live.template import EXEC
 
 ASKED = "asked"  # the template was told to start it
 RUNNING = "running"
 DEAD = "dead"
 TRANSITIONS: Mapping[str, Sequence[str]] = {ASKED: (RUNNING,), RUNNING: (DEAD,), DEAD: ()}
+
+# More than a queue of datagrams holds: who was left behind may go on talking, unheard.
+QUEUED_MAX = 4096
 
 Notify = Callable[["LiveProgram", str, Dict[str, Any]], None]
 
@@ -90,26 +93,12 @@ class LiveProgram:
     def is_dead(self) -> bool:
         return self.state == DEAD
 
-    @property
-    def is_held(self) -> bool:
-        """Somebody in it waits at a probe."""
-        return bool(self._asking)
-
     def os_state(self) -> str:
         """As sim.abc.World.state."""
-        if self.code is not None:
-            outcome = describe_exit(self.code)
-            return f"exited:{outcome}" if self.code >= 0 else f"signalled:{outcome}"
-        if self.pid is not None and is_stopped(self.pid):
-            return "stopped"
-        return "running"
+        return os_state(self.pid, self.code)
 
     def send_signal(self, number: int) -> None:
-        if self._death is not None:
-            try:
-                signal.pidfd_send_signal(self._death, number)
-            except ProcessLookupError:
-                pass  # its exit is on the way to us
+        send_signal(self._death, number)
 
     def answer(self) -> None:
         """Let all go on that wait at a probe."""
@@ -129,8 +118,9 @@ class LiveProgram:
         self._notify(self, "spawned", detail)
 
     def on_exit(self, code: int) -> None:
-        while self._on_said():
-            pass  # what it said before it died comes first
+        for _ in range(QUEUED_MAX):  # what it said before it died comes first
+            if not self._on_said():
+                break
         self.stdout.drain()
         self.stderr.drain()
         self.code = code

@@ -39,7 +39,6 @@ from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
 POLL_NS = 1_000_000
 STACKS_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
 FAREWELL_NS = 1_000_000_000  # for what a program has started to end after it
-FOLDERS = "/tmp"
 WATCH = "watch"
 SAID = {"probe": PROBE, "log": LOG, "hook": HOOK}
 
@@ -55,7 +54,7 @@ class ProgramWorld:
         self._plan = plan
         self._supervisor = supervisor
         self._prefix = supervisor.next_run_prefix()
-        self._temporaries = supervisor.temporaries(FOLDERS) + self._prefix.rpartition(".r")[2]
+        self._folder = supervisor.folder_of(self._prefix)
         self._lives: Dict[str, LiveProgram] = {}
         self._paused: Dict[str, LiveProgram] = {}
         self._reached: Deque[Place] = deque()
@@ -70,10 +69,9 @@ class ProgramWorld:
             if isinstance(injection.trigger, AtProbe):
                 at = injection.trigger
                 self._waits_at.setdefault((at.process, at.probe), []).append(at)
-        folder = Path(self._temporaries)
-        run = self._prefix.strip("/.")
-        self._run = run
-        self._launch = LiveLaunch(folder, run, supervisor, self._newest, self._heard, self._wait)
+        self._run = self._prefix.strip("/.")
+        around = (Path(self._folder), self._run, supervisor)
+        self._launch = LiveLaunch(*around, self._newest, self._heard, self._wait)
         self._launch.watch_for(plan.checkers)
 
     # What the nemesis drives.
@@ -221,7 +219,7 @@ class ProgramWorld:
     def close(self) -> None:
         """Idempotent, and safe after any failure: what cannot be ended here, the watcher ends."""
         with ExitStack() as stack:
-            stack.callback(remove_files, [self._temporaries])
+            stack.callback(remove_files, [self._folder])
             stack.callback(remove, self._prefix)
             for life in self._lives.values():
                 stack.callback(life.close)

@@ -7,7 +7,8 @@ import time
 from typing import Callable, Optional, Protocol, Sequence
 
 from sim.errors import WorldError
-from sim.live.supervisor import Supervisor
+from sim.live.procfs import is_stopped
+from sim.live.supervisor import Supervisor, describe_exit
 
 # From SIGKILL, SIGSTOP or SIGCONT to the effect: the kernel's work, slow only under great load.
 DEADLINE_NS = 20_000_000_000
@@ -27,6 +28,23 @@ class Life(Protocol):
     def os_state(self) -> str: ...
 
     def send_signal(self, number: int) -> None: ...
+
+
+def os_state(pid: Optional[int], code: Optional[int]) -> str:
+    """As sim.abc.World.state; `code` once it is dead."""
+    if code is not None:
+        outcome = describe_exit(code)
+        return f"exited:{outcome}" if code >= 0 else f"signalled:{outcome}"
+    return "stopped" if pid is not None and is_stopped(pid) else "running"
+
+
+def send_signal(death: Optional[int], number: int) -> None:
+    """By pidfd, so that it never hits somebody else who got the same pid; a no-op without one."""
+    if death is not None:
+        try:
+            signal.pidfd_send_signal(death, number)
+        except ProcessLookupError:
+            pass  # its exit is on the way to us
 
 
 def await_effect(

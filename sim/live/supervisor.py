@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -111,6 +112,10 @@ class Supervisor:
             self._files.append(start)
             self._register("register-files", start)
         return start
+
+    def folder_of(self, run: str) -> str:
+        """Where the run of that prefix may keep files; not made yet. No other run's begins so."""
+        return self.temporaries(tempfile.gettempdir()) + run.rpartition(".r")[2]
 
     def register_cgroup(self, path: str) -> None:
         """Call before it is made. Its last part begins with `prefix`, less the slash. Whatever
