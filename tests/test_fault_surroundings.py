@@ -188,8 +188,11 @@ def test_who_spins_with_little_cpu_time_is_throttled(supervisor):
 
 @needs(Capability.FREEZE)
 def test_who_is_frozen_does_nothing_and_can_still_be_killed(supervisor):
+    # The writer comes to its trigger 8 messages after the reader has given a slot back, and may be
+    # quicker than the reader is at saying that it is at its own: hence the slow pace.
     made = plan(
-        deadline_ns=SECOND,
+        interval_ns=20 * MS,
+        deadline_ns=2 * SECOND,
         on_timeout="stop",
         injections=[
             injection(Freeze("reader[1]"), AfterOps("reader[1]", 20)),
