@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +34,17 @@ def matrix_command(arguments: argparse.Namespace) -> ExitStatus:
     there = [spec for spec in arguments.pythons if spec not in lacks]
     cells: List[Cell] = []
     plans: List[Plan] = []
+    again: Dict[str, str] = {}  # by the plan's name
     for spec in there:
-        for plan in story.plan_all([_in(spec, each) for each in chosen], arguments.seed):
-            cells += [(plan.name, spec)] * arguments.repeat
+        planned = story.plan_all([_in(spec, each) for each in chosen], arguments.seed)
+        for scenario, plan in zip(chosen, planned):
+            cells += [(scenario.name, spec)] * arguments.repeat
             plans += [plan] * arguments.repeat
+            words = ["spinbed", "matrix", plan.path, "--python", spec, "-k", f"={scenario.name}"]
+            again[plan.name] = shlex.join(words)
     crew = crew_for(
         plans,
-        again=lambda plan: f"spinbed matrix {plan.path} -k '={plan.name}'",
+        again=lambda plan: again[plan.name],
         journals=journals_folder(Path(arguments.journal_dir)),
         jobs=arguments.jobs,
     )
@@ -101,4 +106,5 @@ def _in(spec: str, scenario: Scenario) -> Scenario:
         replace(each, python=spec) if getattr(each.workload, "program", None) else each
         for each in scenario.processes
     ]
-    return replace(scenario, processes=tuple(processes))
+    name = f"{scenario.name}[python={spec}]"  # or their journals would be one file
+    return replace(scenario, name=name, processes=tuple(processes))

@@ -52,6 +52,10 @@ def try_command(arguments: argparse.Namespace) -> ExitStatus:
         raise ScenarioError(found) from None
     if arguments.save is not None:
         _write_new(arguments.save, content, "--save")
+    lack = story.lacks(plan)
+    if lack is not None:
+        print(f"skipped: {lack}")
+        return ExitStatus.UNKNOWN
     kept = journals_folder(Path(".spinbed") / "journals") / journal_name(plan)
     again = "spinbed try ..." if arguments.save is None else f"spinbed run {arguments.save}"
     with Worlds() as worlds:

@@ -50,6 +50,8 @@ def test_each_cell_is_a_run_in_that_interpreter(folder: Path) -> None:
     assert right.split("  ", 1)[0] == "right" and right.count("ok valid") == 2
     assert wrong.split("  ", 1)[0] == "wrong" and wrong.count("FAIL invalid") == 2
     assert "TypeError" in done.stdout
+    assert f"spinbed matrix wrong.toml --python {MINE} -k =wrong" in done.stdout
+    assert len(list((folder / ".spinbed/journals").glob("*.jsonl"))) == 4  # each cell has its own
 
 
 def test_a_cell_of_several_runs_says_how_many_were_as_expected(folder: Path) -> None:
