@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -17,6 +18,7 @@ from left_over_regions import (  # noqa: F401 - hooks
 from named_rings import pair, ring_name  # noqa: F401 - fixtures
 from ring_regions import ALL_KERNELS, PURE_LACKS
 from skip_ledger import SkipLedger
+from warm_command import Spinbed, WarmCommand
 
 import cy_kernels
 from cy_kernels.choice import PURE, Kernels, kernels
@@ -112,6 +114,13 @@ def supervisor(worlds: Worlds) -> Supervisor:
     return worlds.supervisor
 
 
+@pytest.fixture(scope="module")
+def spinbed() -> Iterator[Spinbed]:
+    """The command, for what it says and does; how it starts is asked of a fresh one."""
+    with WarmCommand() as command:
+        yield command.run
+
+
 @pytest.fixture
 def nothing_is_left(supervisor: Supervisor) -> Iterator[None]:
     """What a module uses whose runs must leave no shared memory behind, whatever befell them."""
@@ -130,6 +139,12 @@ def pytest_configure(config: pytest.Config) -> None:
         ),
         "skip-ledger",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of items stay till the end: no collection of garbage need look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> list[str]:

@@ -15,12 +15,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any, Iterator, List, Mapping
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 from scenario_texts import GOOD
+from warm_command import Spinbed, variables
 
 import cy_kernels
 from sim.history import journal
@@ -52,24 +53,7 @@ def unmet(folder: Path, name: str = "unmet") -> str:
     return write(folder, name, GOOD.replace('"20s" }', '"50ms" }', 1) + UNMET)
 
 
-def environment(**changes: str) -> Dict[str, str]:
-    path = os.pathsep.join(filter(None, sys.path))
-    inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
-    return {**inherited, "PYTHONPATH": path, **changes}
-
-
 COMMAND = (sys.executable, "-m", "sim.cli")
-
-
-def spinbed(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=WATCHDOG_S,
-        env=environment(),
-    )
 
 
 def scenarios(done: subprocess.CompletedProcess[str]) -> List[Mapping[str, Any]]:
@@ -79,7 +63,7 @@ def scenarios(done: subprocess.CompletedProcess[str]) -> List[Mapping[str, Any]]
     return found
 
 
-def test_a_green_run_is_one_line_and_the_totals(tmp_path: Path) -> None:
+def test_a_green_run_is_one_line_and_the_totals(spinbed: Spinbed, tmp_path: Path) -> None:
     done = spinbed("run", write(tmp_path, "green", GOOD), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(
@@ -89,7 +73,7 @@ def test_a_green_run_is_one_line_and_the_totals(tmp_path: Path) -> None:
     )
 
 
-def test_the_real_json_report_satisfies_its_schema(tmp_path: Path) -> None:
+def test_the_real_json_report_satisfies_its_schema(spinbed: Spinbed, tmp_path: Path) -> None:
     paths = [write(tmp_path, "green", GOOD), unmet(tmp_path)]
     done = spinbed("run", *paths, "--report", "json", "--seed", 7, cwd=tmp_path)
     assert done.returncode == 3
@@ -104,7 +88,9 @@ def test_the_real_json_report_satisfies_its_schema(tmp_path: Path) -> None:
     assert not all(each["met"] for each in red["expectations"])
 
 
-def test_a_failure_prints_three_lines_and_its_command_reproduces_it(tmp_path: Path) -> None:
+def test_a_failure_prints_three_lines_and_its_command_reproduces_it(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     done = spinbed("run", unmet(tmp_path), cwd=tmp_path)
     assert done.returncode == 3
     first, what, where, command, *_ = done.stdout.splitlines()
@@ -118,7 +104,9 @@ def test_a_failure_prints_three_lines_and_its_command_reproduces_it(tmp_path: Pa
     assert again.stdout.splitlines()[3] == command
 
 
-def test_the_command_of_a_swept_run_selects_it_and_it_alone(tmp_path: Path) -> None:
+def test_the_command_of_a_swept_run_selects_it_and_it_alone(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     """The name of the first run is a part of the second one's, and quotes must survive a shell."""
     text = GOOD + '[sweep.product]\n"transport.slots" = [4, 44]\n'
     done = spinbed("run", write(tmp_path, "swept", text), "--report", "json", cwd=tmp_path)
@@ -132,7 +120,7 @@ def test_the_command_of_a_swept_run_selects_it_and_it_alone(tmp_path: Path) -> N
         assert [each["reproduce"] for each in scenarios(again)] == [run["reproduce"]]
 
 
-def test_jobs_report_in_the_order_of_the_files(tmp_path: Path) -> None:
+def test_jobs_report_in_the_order_of_the_files(spinbed: Spinbed, tmp_path: Path) -> None:
     slowest_first = [
         write(tmp_path, f"run{index}", GOOD.replace("messages = 20", f"messages = {messages}"))
         for index, messages in enumerate((3000, 300, 30, 3, 1))
@@ -142,14 +130,14 @@ def test_jobs_report_in_the_order_of_the_files(tmp_path: Path) -> None:
     assert [run["name"] for run in scenarios(done)] == [f"run{index}" for index in range(5)]
 
 
-def test_repeat_runs_the_selection_so_many_times_over(tmp_path: Path) -> None:
+def test_repeat_runs_the_selection_so_many_times_over(spinbed: Spinbed, tmp_path: Path) -> None:
     paths = [write(tmp_path, "one", GOOD), write(tmp_path, "two", GOOD)]
     done = spinbed("run", *paths, "--repeat", 3, "--jobs", 2, "--report", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [run["name"] for run in scenarios(done)] == ["one", "two"] * 3
 
 
-def test_fail_fast_starts_nothing_after_the_first_failure(tmp_path: Path) -> None:
+def test_fail_fast_starts_nothing_after_the_first_failure(spinbed: Spinbed, tmp_path: Path) -> None:
     paths = [write(tmp_path, "one", GOOD), unmet(tmp_path), write(tmp_path, "two", GOOD)]
     done = spinbed("run", *paths, "--fail-fast", "--report", "json", cwd=tmp_path)
     assert done.returncode == 3
@@ -158,7 +146,7 @@ def test_fail_fast_starts_nothing_after_the_first_failure(tmp_path: Path) -> Non
 
 
 def test_a_world_that_a_scenario_does_not_name_is_a_skip_and_with_require_a_failure(
-    tmp_path: Path,
+    spinbed: Spinbed, tmp_path: Path
 ) -> None:
     text = GOOD.replace("deadline =", 'worlds = ["virtual"]\ndeadline =', 1)
     path = write(tmp_path, "elsewhere", text)
@@ -174,7 +162,7 @@ def test_a_world_that_a_scenario_does_not_name_is_a_skip_and_with_require_a_fail
     assert (run["verdict"], run["as_expected"]) == (None, False)
 
 
-def test_reports_to_files_come_beside_the_text(tmp_path: Path) -> None:
+def test_reports_to_files_come_beside_the_text(spinbed: Spinbed, tmp_path: Path) -> None:
     path = write(tmp_path, "green", GOOD)
     done = spinbed("run", path, "--report", "json=r.json", "--report", "junit=r.xml", cwd=tmp_path)
     assert done.returncode == 0
@@ -183,7 +171,9 @@ def test_reports_to_files_come_beside_the_text(tmp_path: Path) -> None:
     assert ElementTree.parse(str(tmp_path / "r.xml")).getroot()[0].get("tests") == "1"
 
 
-def test_the_journal_of_a_run_is_kept_and_git_does_not_see_it(tmp_path: Path) -> None:
+def test_the_journal_of_a_run_is_kept_and_git_does_not_see_it(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     path = write(tmp_path, "green", GOOD)
     done = spinbed("run", path, "--seed", 5, cwd=tmp_path)
     assert done.returncode == 0
@@ -195,7 +185,7 @@ def test_the_journal_of_a_run_is_kept_and_git_does_not_see_it(tmp_path: Path) ->
     assert len([op for op in history.ops if (op.f, op.type) == ("receive", "ok")]) == 20
 
 
-def test_a_journal_folder_of_ones_own_gets_no_gitignore(tmp_path: Path) -> None:
+def test_a_journal_folder_of_ones_own_gets_no_gitignore(spinbed: Spinbed, tmp_path: Path) -> None:
     path = write(tmp_path, "green", GOOD)
     assert spinbed("run", path, "--journal-dir", "kept/here", cwd=tmp_path).returncode == 0
     assert len(list((tmp_path / "kept" / "here").iterdir())) == 1
@@ -214,7 +204,7 @@ def test_a_run_in_which_the_system_fails_is_unknown_and_the_others_go_on(tmp_pat
         text=True,
         cwd=tmp_path,
         timeout=WATCHDOG_S,
-        env=environment(),
+        env=variables(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert done.returncode == 2, done.stderr
@@ -237,7 +227,7 @@ def started(*words: str, cwd: Path, **options: Any) -> Iterator[subprocess.Popen
         stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
-        env=environment(),
+        env=variables(),
         preexec_fn=default_signals,
         **options,
     )
@@ -302,7 +292,7 @@ def on_a_terminal(path: str, cwd: Path, **changes: str) -> tuple[str, int]:
         stderr=theirs,
         stdin=subprocess.DEVNULL,
         cwd=cwd,
-        env=environment(TERM="xterm-256color", COLUMNS="120", **changes),
+        env={**variables(), "TERM": "xterm-256color", "COLUMNS": "120", **changes},
     )
     os.close(theirs)
     seen = b""
@@ -335,7 +325,9 @@ def test_no_color_is_honoured_on_a_terminal(tmp_path: Path) -> None:
     assert styles <= {"", "0", "1", "2"}  # bold and dim are no colours
 
 
-def test_without_a_terminal_there_is_no_escape_and_no_progress(tmp_path: Path) -> None:
+def test_without_a_terminal_there_is_no_escape_and_no_progress(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     done = spinbed("run", write(tmp_path, "green", GOOD), cwd=tmp_path)
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stderr == ""

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import List
 
 import jsonschema
 import pytest
 import scenario_texts
+from warm_command import Spinbed, variables
 
 from sim import cli, commands
 from sim.arguments import ReportTo, parse
@@ -20,18 +21,6 @@ from sim.errors import ScenarioError
 WATCHDOG_S = 120  # only against a hang
 
 GOOD = scenario_texts.GOOD.replace("NAME", "good")
-
-
-def spinbed(*words: object, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sim.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=WATCHDOG_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        **options,
-    )
 
 
 @pytest.fixture
@@ -114,26 +103,32 @@ def test_wrong_usage_is_one_line_that_names_the_nearest(words: str, line: str) -
 
 
 @pytest.mark.parametrize("command", ["run", "list", "validate"])
-def test_an_empty_path_is_not_the_current_folder(good: Path, command: str) -> None:
+def test_an_empty_path_is_not_the_current_folder(
+    spinbed: Spinbed, good: Path, command: str
+) -> None:
     done = spinbed(command, "", cwd=good.parent)
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr == "'': names no file or folder\n"
 
 
-def test_an_empty_folder_of_journals_is_not_the_current_one(good: Path) -> None:
+def test_an_empty_folder_of_journals_is_not_the_current_one(spinbed: Spinbed, good: Path) -> None:
     done = spinbed("run", good, "--journal-dir", "", cwd=good.parent)
     assert done.returncode == 64
     assert done.stderr == "spinbed run: argument --journal-dir: '' names no folder\n"
     assert os.listdir(good.parent) == ["good.toml"]
 
 
-def test_a_folder_that_takes_no_journal_is_refused_before_anything_starts(good: Path) -> None:
+def test_a_folder_that_takes_no_journal_is_refused_before_anything_starts(
+    spinbed: Spinbed, good: Path
+) -> None:
     done = spinbed("run", good, "--journal-dir", "/proc", cwd=good.parent)
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.startswith("spinbed: --journal-dir /proc: ")
 
 
-def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(good: Path) -> None:
+def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(
+    spinbed: Spinbed, good: Path
+) -> None:
     name = "x" * 300 + ".json"
     done = spinbed("run", good, "--report", f"json={name}", cwd=good.parent)
     assert (done.returncode, done.stdout) == (64, "")
@@ -151,13 +146,22 @@ def test_asking_whether_a_report_can_be_written_leaves_files_as_they_were(tmp_pa
 
 
 def test_wrong_usage_ends_with_64_and_prints_nothing_else(tmp_path: Path) -> None:
-    done = spinbed("run", "--jbos", 2, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "sim.cli", "run", "--jbos", "2"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=WATCHDOG_S,
+        env=variables(),
+    )
     assert done.returncode == 64
     assert done.stderr == "spinbed: run has no option '--jbos' (did you mean '--jobs'?)\n"
     assert done.stdout == ""
 
 
-def test_no_command_at_all_prints_the_usage_and_ends_with_64(tmp_path: Path) -> None:
+def test_no_command_at_all_prints_the_usage_and_ends_with_64(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     done = spinbed(cwd=tmp_path)
     assert done.returncode == 64
     assert done.stdout == ""
@@ -165,7 +169,7 @@ def test_no_command_at_all_prints_the_usage_and_ends_with_64(tmp_path: Path) -> 
         assert f"\n    {command}" in done.stderr
 
 
-def test_help_ends_with_0_and_lists_the_exit_statuses(tmp_path: Path) -> None:
+def test_help_ends_with_0_and_lists_the_exit_statuses(spinbed: Spinbed, tmp_path: Path) -> None:
     done = spinbed("--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "64 bad input" in done.stdout
@@ -193,7 +197,9 @@ def test_the_seed_is_0_unless_given() -> None:
     assert parse(["run", "x"]).seed == 0
 
 
-def test_bad_files_are_all_told_and_nothing_is_started(good: Path, tmp_path: Path) -> None:
+def test_bad_files_are_all_told_and_nothing_is_started(
+    spinbed: Spinbed, good: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad1.toml").write_text(GOOD.replace("slots = 4", "slot = 4"))
     (tmp_path / "bad2.toml").write_text(GOOD.replace('role = "reader"', 'role = "raeder"') + "x=1")
     done = spinbed("run", good, tmp_path, cwd=tmp_path)
@@ -206,12 +212,12 @@ def test_bad_files_are_all_told_and_nothing_is_started(good: Path, tmp_path: Pat
     assert not (tmp_path / ".spinbed").exists()
 
 
-def test_validate_says_which_files_are_good(good: Path, tmp_path: Path) -> None:
+def test_validate_says_which_files_are_good(spinbed: Spinbed, good: Path, tmp_path: Path) -> None:
     done = spinbed("validate", "good.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "good.toml: ok, 1 run\n", "")
 
 
-def test_validate_reports_every_problem_of_a_file(tmp_path: Path) -> None:
+def test_validate_reports_every_problem_of_a_file(spinbed: Spinbed, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text(GOOD.replace("slots", "slosts").replace("story", "sotry"))
     done = spinbed("validate", "bad.toml", cwd=tmp_path)
     assert done.returncode == 64
@@ -222,7 +228,9 @@ def test_validate_reports_every_problem_of_a_file(tmp_path: Path) -> None:
 SWEPT = GOOD.replace('"good"', '"swept"') + '[sweep.product]\n"transport.slots" = [4, 44]\n'
 
 
-def test_list_names_every_run_and_k_selects_among_them(good: Path, tmp_path: Path) -> None:
+def test_list_names_every_run_and_k_selects_among_them(
+    spinbed: Spinbed, good: Path, tmp_path: Path
+) -> None:
     (tmp_path / "swept.toml").write_text(SWEPT)
     done = spinbed("list", "good.toml", "swept.toml", cwd=tmp_path)
     assert done.returncode == 0
@@ -237,21 +245,23 @@ def test_list_names_every_run_and_k_selects_among_them(good: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("command", ["run", "list"])
 def test_selecting_nothing_is_bad_input_and_names_the_nearest(
-    command: str, good: Path, tmp_path: Path
+    spinbed: Spinbed, command: str, good: Path, tmp_path: Path
 ) -> None:
     done = spinbed(command, "good.toml", "-k", "=goood", cwd=tmp_path)
     assert done.returncode == 64
     assert done.stderr == "spinbed: -k '=goood' selects no run of 1 (did you mean 'good'?)\n"
 
 
-def test_a_folder_without_scenarios_is_bad_input(tmp_path: Path) -> None:
+def test_a_folder_without_scenarios_is_bad_input(spinbed: Spinbed, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = spinbed("run", "empty", cwd=tmp_path)
     assert done.returncode == 64
     assert done.stderr == "empty: holds no *.toml file\n"
 
 
-def test_schema_prints_a_json_schema_that_knows_the_tables(tmp_path: Path) -> None:
+def test_schema_prints_a_json_schema_that_knows_the_tables(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     done = spinbed("schema", cwd=tmp_path)
     assert done.returncode == 0
     schema = json.loads(done.stdout)
@@ -259,7 +269,7 @@ def test_schema_prints_a_json_schema_that_knows_the_tables(tmp_path: Path) -> No
     assert {"name", "transport", "process", "fault", "expect"} <= set(schema["properties"])
 
 
-def test_version_says_whether_the_kernels_are_compiled(tmp_path: Path) -> None:
+def test_version_says_whether_the_kernels_are_compiled(spinbed: Spinbed, tmp_path: Path) -> None:
     done = spinbed("version", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("spinbed ")
@@ -275,37 +285,32 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(good: Path, tmp_path: 
         stderr=subprocess.PIPE,
         text=True,
         timeout=WATCHDOG_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=variables(),
     )
     os.close(write)
     assert done.returncode == 141
     assert done.stderr == ""
 
 
-def test_a_journal_folder_that_cannot_be_made_is_bad_input(good: Path, tmp_path: Path) -> None:
+def test_a_journal_folder_that_cannot_be_made_is_bad_input(
+    spinbed: Spinbed, good: Path, tmp_path: Path
+) -> None:
     done = spinbed("run", good, "--journal-dir", f"{good}/journals", cwd=tmp_path)
     assert done.returncode == 64
     assert done.stderr == f"spinbed: --journal-dir {good}/journals: Not a directory\n"
 
 
-def test_a_transport_that_cannot_be_imported_is_bad_input(tmp_path: Path) -> None:
+def test_a_transport_that_cannot_be_imported_is_bad_input(spinbed: Spinbed, tmp_path: Path) -> None:
     (tmp_path / "their_pkg.py").write_text("raise ZeroDivisionError('planted')\n")
     (tmp_path / "theirs.toml").write_text(GOOD.replace('"cursor_ring"', '"their_pkg:Transport"'))
-    done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", "run", "theirs.toml"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=WATCHDOG_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
-    )
+    done = spinbed("run", "theirs.toml", cwd=tmp_path)
     assert done.returncode == 64
     assert done.stderr.startswith("theirs.toml:7: transport.kind: 'their_pkg:Transport'")
     assert "ZeroDivisionError: planted" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_validate_imports_nothing_that_a_file_names(tmp_path: Path) -> None:
+def test_validate_imports_nothing_that_a_file_names(spinbed: Spinbed, tmp_path: Path) -> None:
     (tmp_path / "their_pkg.py").write_text("raise ZeroDivisionError('planted')\n")
     (tmp_path / "theirs.toml").write_text(GOOD.replace('"cursor_ring"', '"their_pkg:Transport"'))
     done = spinbed("validate", "theirs.toml", cwd=tmp_path)
