@@ -42,6 +42,10 @@ def uses_a_fork_server():
     process.join()
     spinbed.probe("result", status=process.exitcode)
 
+def is_guarded():
+    import runpy
+    runpy.run_module("guarded", run_name="__main__", alter_sys=True)
+
 def forks(work):
     pid = os.fork()
     if pid == 0:
@@ -83,6 +87,16 @@ def forks_with_its_lock():
     os.waitpid(pid, 0)
     spinbed.probe("result")
 """
+GUARDED = """
+import multiprocessing, spinbed
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=print)
+    process.start()
+    process.join()
+    assert process.exitcode == 0, process.exitcode
+    spinbed.probe("result")
+"""
 HANGS = "1500ms"  # the deadline of a run that is to hang
 
 Run = Callable[..., "Ran"]
@@ -120,6 +134,7 @@ def still_running_in(folder: Path) -> List[str]:
 @pytest.fixture
 def run(supervisor: Supervisor, tmp_path: Path) -> Run:
     (tmp_path / "app.py").write_text(PROGRAM, encoding="utf-8")
+    (tmp_path / "guarded.py").write_text(GUARDED, encoding="utf-8")
     path = os.pathsep.join(filter(None, sys.path))
 
     def run(function: str, deadline: str = "60s", at: Optional[str] = None, **keys: Any) -> Ran:
@@ -150,6 +165,19 @@ def test_a_bare_set_start_method_raises_after_another_one(run: Run, where: str) 
 def test_the_method_is_set_that_the_fault_names(run: Run, method: str) -> None:
     ran = run("says_its_method", kind="start_method_twice", method=method)
     assert ran.exit == "0" and ran.probes("result") == [{"method": method}]
+
+
+def test_a_main_part_with_a_guard_is_run_by_the_processes_that_it_spawns(run: Run) -> None:
+    ran = run("is_guarded", kind="no_main_guard")
+    assert ran.exit == "1" and ran.fault.fired and not ran.probes("result")
+    assert "An attempt has been made to start a new process before the" in ran.stderr
+    assert "/multiprocessing/spawn.py" in ran.stderr  # the interpreter's own
+
+
+def test_a_program_that_has_no_main_module_to_run_again_keeps_its_guard(run: Run) -> None:
+    ran = run("uses_a_fork_server", kind="no_main_guard")
+    assert ran.exit == "0" and not ran.fault.fired
+    assert ran.evidence == "app never has its main module run again by multiprocessing.spawn"
 
 
 @pytest.mark.parametrize("how", ["error", "exits"])

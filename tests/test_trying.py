@@ -46,6 +46,7 @@ WORDS: Dict[str, Dict[str, Any]] = {
     "break:a=empty": {"kind": "break_extension", "module": "a", "how": "empty"},
     "foreign:a=3.9": {"kind": "foreign_abi", "module": "a", "built_by": "3.9"},
     "method:fork": {"kind": "start_method_twice", "method": "fork"},
+    "noguard": {"kind": "no_main_guard"},
     "preload:error": {"kind": "preload_broken", "how": "error"},
     "fork:plain=a:b": {"kind": "fork_with_threads", "lock": "plain", "name": "a:b"},
     "fork:logging": {"kind": "fork_with_threads", "lock": "logging"},

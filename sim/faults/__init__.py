@@ -23,6 +23,7 @@ from sim.faults.late_attach import LateAttach
 from sim.faults.limit import Limit
 from sim.faults.missing_module import MissingModule
 from sim.faults.never_attach import NeverAttach
+from sim.faults.no_main_guard import NoMainGuard
 from sim.faults.oversubscribe import Oversubscribe
 from sim.faults.preload_broken import PreloadBroken
 from sim.faults.raise_at_step import RaiseAtStep
@@ -70,6 +71,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     GatedImport.alias: GatedImport,
     ImportTwice.alias: ImportTwice,
     StartMethodTwice.alias: StartMethodTwice,
+    NoMainGuard.alias: NoMainGuard,
     PreloadBroken.alias: PreloadBroken,
     ForkWithThreads.alias: ForkWithThreads,
     ResourceTrackerUnlink.alias: ResourceTrackerUnlink,

@@ -5,12 +5,14 @@
     {"kind": "start_method", "method": "spawn", "where": "first_import"}
                                     set as soon as multiprocessing is imported; "thread": the same,
                                     by another thread
+    {"kind": "main_guard"}          a spawned process runs the main module under its real name
     {"kind": "preload", "module": "m"}
                                     each fork server is to import m too, before all else
     {"kind": "fork", "lock": "plain", "name": "m:lock"}
                                     see held_forks
 
-What they do is told, see hook_events; "module" is there "multiprocessing", m, and the name.
+What they do is told, see hook_events; "module" is there "multiprocessing",
+"multiprocessing.spawn", m, and the name.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 METHODS = ("fork", "spawn", "forkserver")
 FIRST_IMPORT = "first_import"
 THREAD = "thread"
-KINDS = ("start_method", "preload", "fork")
+KINDS = ("start_method", "main_guard", "preload", "fork")
 SECONDS_MAX = 20.0  # for a thread that only sets the method
 REQUEST_SECONDS_MAX = 1.0  # a server that is only warmed gets no request
 SENT_SECONDS = 0.05  # from a connection to the end of the request
@@ -43,6 +45,8 @@ def install(specs: Sequence[Spec]) -> None:
         kind = spec.get("kind")
         if kind == "start_method":
             _begin_with(str(spec["method"]), str(spec["where"]))
+        elif kind == "main_guard":
+            after_import("multiprocessing.spawn", _run_main_as_main)
         elif kind == "preload":
             _preload(str(spec["module"]))
         elif kind == "fork":
@@ -80,6 +84,25 @@ def _begin_with(method: str, where: str) -> None:
         is_done.acquire(True, SECONDS_MAX)
 
     after_import("multiprocessing", set_it_beside if where == THREAD else set_it)
+
+
+def _run_main_as_main(spawn: Any) -> None:
+    spawn.runpy = _MainRunner(spawn.runpy)
+
+
+class _MainRunner:
+    """What a spawned process runs the main module with: runpy, but for the name."""
+
+    def __init__(self, runpy: Any) -> None:
+        self._runpy = runpy
+
+    def run_path(self, path: str, run_name: str) -> Any:
+        tell("main_guard", "multiprocessing.spawn", "began", instead_of=run_name)
+        return self._runpy.run_path(path, run_name="__main__")
+
+    def run_module(self, name: str, run_name: str, alter_sys: bool) -> Any:
+        tell("main_guard", "multiprocessing.spawn", "began", instead_of=run_name)
+        return self._runpy.run_module(name, run_name="__main__", alter_sys=alter_sys)
 
 
 def _preload(name: str) -> None:

@@ -42,6 +42,7 @@ SHORTHANDS: Mapping[str, Shorthand] = {
     "break": Shorthand("break_extension", "break:MODULE=KIND[=N]", ("module", "how"), 0),
     "foreign": Shorthand("foreign_abi", "foreign:MODULE=VERSION", ("module", "built_by"), 0),
     "method": Shorthand("start_method_twice", "method:METHOD", ("method",), 0),
+    "noguard": Shorthand("no_main_guard", "noguard", (), 0),
     "preload": Shorthand("preload_broken", "preload:HOW", ("how",), 0),
     "fork": Shorthand("fork_with_threads", "fork:LOCK[=NAME]", ("lock", "name"), 1),
     "unlink": Shorthand("resource_tracker_unlink", "unlink[@WHEN]", (), 0, True),
