@@ -73,7 +73,8 @@ def table(
     names: Sequence[str], pythons: Sequence[str], results: Mapping[Cell, Sequence[RunResult]]
 ) -> Sequence[str]:
     """A row a scenario, a column an interpreter: how many of its runs were as expected where there
-    are several, the verdict, and the kernels that its programs found."""
+    are several, the verdict, the kernels that its programs found, and the rung of the wait ladder
+    that `best` comes to with them."""
     rows: List[List[str]] = [["", *pythons]]
     for name in names:
         rows.append([name, *(_said(results[name, python]) for python in pythons)])
@@ -91,7 +92,8 @@ def _said(results: Sequence[RunResult]) -> str:
     count = [f"{good}/{len(results)}"] if len(results) > 1 else []
     verdicts = sorted({str(result.verdict) for result in results})
     lives = [life for result in results for life in result.processes]
-    kernels = sorted({life.kernels.partition(":")[0] for life in lives if life.kernels})
+    found = {(life.kernels.partition(":")[0], life.rung) for life in lives if life.kernels}
+    kernels = [word for pair in sorted(found) for word in pair if word]
     return " ".join([mark, *count, *verdicts, *kernels])
 
 

@@ -45,6 +45,7 @@ class ProcessResult:
     kernels: str
     wait: str  # the strategy that really ran
     wait_asked_for: str
+    rung: str  # of a program: what `best` comes to with its kernels
     exit: Optional[str]  # "0", "3", "SIGKILL"; None: ended by the end of the run
 
 
@@ -163,6 +164,7 @@ def process_results(history: History) -> Sequence[ProcessResult]:
             kernels=str(detail.get("kernels", "")),
             wait=str(detail.get("wait", "")),
             wait_asked_for=str(detail.get("wait_asked_for", "")),
+            rung=str(detail.get("rung", "")),
             exit=exits.get((name, incarnation)),
         )
         for (name, incarnation), detail in details.items()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from pytest_runs import WATCHDOG_S, environment
+
+from cy_kernels.pure.wait import really_runs
 
 MINE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 PROGRAM = """\
@@ -52,6 +55,35 @@ def test_each_cell_is_a_run_in_that_interpreter(folder: Path) -> None:
     assert "TypeError" in done.stdout
     assert f"spinbed matrix wrong.toml --python {MINE} -k =wrong" in done.stdout
     assert len(list((folder / ".spinbed/journals").glob("*.jsonl"))) == 4  # each cell has its own
+
+
+def with_variables(path: Path, table: str) -> None:
+    text = path.read_text()
+    path.write_text(text.replace("[[expect]]", f"env = {{ {table} }}\n[[expect]]"))
+
+
+@pytest.mark.parametrize("cpu", ["-monitorx,-waitpkg", "-monitorx,waitpkg"])
+def test_a_cell_names_the_kernels_and_the_rung_as_doctor_does(folder: Path, cpu: str) -> None:
+    with_variables(folder / "right.toml", f'SPINBED_CPU = "{cpu}"')
+    doctor = subprocess.run(
+        [sys.executable, "-m", "sim.cli", "doctor"],
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG_S,
+        env={**environment(), "SPINBED_CPU": cpu},
+    )
+    kernels = re.search(r"^kernels +(\w+)", doctor.stdout, re.MULTILINE)
+    best = re.search(r"^wait best +runs (\w+)", doctor.stdout, re.MULTILINE)
+    assert kernels is not None and best is not None, doctor.stdout + doctor.stderr
+    done = matrix("right.toml", "--python", MINE, cwd=folder)
+    cell = done.stdout.splitlines()[1].split("  ")[-1]
+    assert cell == f"ok valid {kernels[1]} {best[1]}", done.stdout + done.stderr
+
+
+def test_a_program_that_is_to_be_pure_waits_as_pure_kernels_do(folder: Path) -> None:
+    with_variables(folder / "right.toml", 'SPINBED_KERNELS = "pure", SPINBED_CPU = "waitpkg"')
+    done = matrix("right.toml", "--python", MINE, cwd=folder)
+    assert f"ok valid pure {really_runs('best')}\n" in done.stdout, done.stderr
 
 
 def test_a_cell_of_several_runs_says_how_many_were_as_expected(folder: Path) -> None:

@@ -33,8 +33,8 @@ GREEN = RunResult(
     expectations=(ExpectationResult("verdict valid", True, ExitStatus.SAFETY),),
     faults=(FaultResult("stall", "reader[1]", True, True), FaultResult("kill", "w", True, None)),
     processes=(
-        ProcessResult("writer", 0, 4711, "3.11.7", "compiled", "park", "park", "0"),
-        ProcessResult("reader[1]", 1, 4712, "3.11.7", "compiled", "park", "park", None),
+        ProcessResult("writer", 0, 4711, "3.11.7", "compiled", "park", "park", "", "0"),
+        ProcessResult("reader[1]", 1, 4712, "3.11.7", "compiled", "park", "park", "", None),
     ),
     duration_ns=12_400_000,
     reproduce="spinbed run scenarios/smoke/hello.toml --seed 0 --world live",
@@ -192,6 +192,7 @@ def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() ->
                 "kernels": "compiled",
                 "wait": "park",
                 "wait_asked_for": "park",
+                "rung": "",
                 "exit": "0",
             },
             {
@@ -202,6 +203,7 @@ def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() ->
                 "kernels": "compiled",
                 "wait": "park",
                 "wait_asked_for": "park",
+                "rung": "",
                 "exit": None,
             },
         ],

@@ -22,7 +22,7 @@ from sim.live.damage import How
 from sim.live.environments import lay_out_product
 from sim.live.exec_child import NOT_EXECUTABLE, Order
 from sim.live.program import LiveProgram
-from sim.live.pythons import python_for
+from sim.live.pythons import facts_in, python_for
 from sim.live.strays import RUN
 from sim.live.supervisor import Supervisor
 from sim.live.watcher import OWNER
@@ -101,7 +101,7 @@ class LiveLaunch:
         if work.program is not None:
             assert python is not None
             argv = [python.executable, "-c", BOOT, work.program, process.start]
-            facts = python.facts
+            facts = facts_in(python, env)
             if not python.is_ours:
                 env = _with_path(self._product(), env)
         before: List[str] = []

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import platform
+import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Mapping, Optional, Union
 
 import cy_kernels
+from cy_kernels import choice, features
 from sim.errors import WorldError
 from sim.faults.foreign_abi import ForeignAbi
+from sim.live import rungs
 from sim.live.environments import Environment, environment_for
 from sim.live.interpreters import Interpreter, Lack, find
 from sim.scenario.plan import Plan
+
+ASK_DEADLINE_S = 60.0  # a cold start of an interpreter, and its kernels
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +33,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Python:
     executable: str
-    facts: Mapping[str, str]  # of the report: its version, and which kernels it finds
+    facts: Mapping[str, str] = field(compare=False)  # of the report: its version, and its kernels
     is_ours: bool
 
 
@@ -68,6 +74,43 @@ def python_for(spec: Optional[str]) -> Python:
         raise WorldError("find", detail=str(made))
     facts = {"python": made.interpreter.version, "kernels": made.kernels}
     return Python(made.python, facts, is_ours=made.python == sys.executable)
+
+
+def facts_in(python: Python, env: Mapping[str, str]) -> Mapping[str, str]:
+    """Of a program that is started with these variables: `rung` is what `best` comes to there, ""
+    where nothing tells."""
+    if "kernels" not in python.facts:  # who knows what its owner has there
+        return python.facts
+    kind = env.get(choice.VARIABLE, "")
+    rung = _rung(python, kind, env.get(features.VARIABLE, ""))
+    kernels = choice.PURE if kind == choice.PURE else python.facts["kernels"]
+    return {**python.facts, "kernels": kernels, "rung": rung}
+
+
+@functools.lru_cache(maxsize=64)
+def _rung(python: Python, kind: str, override: str) -> str:
+    if python.is_ours:
+        try:
+            return rungs.best_rung(kind or cy_kernels.status().kind, override)
+        except (ValueError, ImportError):  # for the program to meet, if it asks
+            return ""
+    variables = {choice.VARIABLE: kind, features.VARIABLE: override}
+    env = {**os.environ, **variables}
+    env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
+    try:
+        done = subprocess.run(
+            [python.executable, "-c", Path(rungs.__file__).read_text(encoding="utf-8")],
+            cwd="/",
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=ASK_DEADLINE_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 @functools.lru_cache(maxsize=64)  # an interpreter takes some 50 ms to say what it is

@@ -47,6 +47,7 @@ def _scenario(result: RunResult) -> Dict[str, Any]:
                 "kernels": process.kernels,
                 "wait": process.wait,
                 "wait_asked_for": process.wait_asked_for,
+                "rung": process.rung,
                 "exit": process.exit,
             }
             for process in result.processes
