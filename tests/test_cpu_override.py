@@ -44,8 +44,9 @@ def write(folder: Path, name: str, text: str) -> None:
 
 @pytest.mark.parametrize("words", ["run .", "run . --journal-dir journals", "doctor"])
 def test_a_variable_that_names_no_feature_ends_the_command_with_64(
-    tmp_path: Path, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
+    monkeypatch.setenv("PATH", os.defpath)  # few interpreters to ask
     write(tmp_path, "good", GOOD)
     done = spinbed(*words.split(), cwd=tmp_path, cpu="waitpgk")
     assert (done.returncode, done.stdout) == (64, "")
@@ -74,7 +75,8 @@ def test_a_run_whose_override_makes_sense_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_doctor_says_what_is_overridden(tmp_path: Path) -> None:
+def test_doctor_says_what_is_overridden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.defpath)  # few interpreters to ask
     done = spinbed("doctor", cwd=tmp_path, cpu="none,tsc_hz=2500000000")
     facts = dict(line.split(None, 1) for line in done.stdout.splitlines() if " " in line)
     assert facts["SPINBED_CPU"] == "none,tsc_hz=2500000000"

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 import pytest
-from pytest_runs import WATCHDOG_S, environment
+from warm_command import Spinbed
 
 from sim.scenario.examples import EXAMPLES
 from sim.scenario.loader import load, load_text
 from sim.scenario.shorthand import SHORTHANDS, BadShorthand, fault_keys, scenario_text
 
 PYTHON = sys.executable
-
-
-def spinbed(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sim.cli", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=WATCHDOG_S,
-        env=environment(),
-    )
 
 
 APP = {"target": "app"}
@@ -110,7 +98,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("words", "said"), REFUSED)
 def test_bad_input_is_refused_and_nothing_is_started(
-    words: list[str], said: str, tmp_path: Path
+    spinbed: Spinbed, words: list[str], said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "there.toml").write_text("mine")
     done = spinbed(*words, cwd=tmp_path)
@@ -119,7 +107,9 @@ def test_bad_input_is_refused_and_nothing_is_started(
     assert [path.name for path in tmp_path.iterdir()] == ["there.toml"]
 
 
-def test_it_says_what_happened_in_the_order_in_which_it_did(tmp_path: Path) -> None:
+def test_it_says_what_happened_in_the_order_in_which_it_did(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     code = "import spinbed; print('up', flush=True); spinbed.probe('ready'); print('done')"
     faults = ("--fault", "stall:50ms@ready", "--fault", "env:X=1")
     done = spinbed("try", *faults, "--", PYTHON, "-c", code, cwd=tmp_path)
@@ -132,13 +122,15 @@ def test_it_says_what_happened_in_the_order_in_which_it_did(tmp_path: Path) -> N
     assert told[-1].startswith("verdict: valid; journal: ")
 
 
-def test_what_is_unaccounted_for_is_said_and_is_the_status(tmp_path: Path) -> None:
+def test_what_is_unaccounted_for_is_said_and_is_the_status(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     done = spinbed("try", "--", PYTHON, "-c", "raise SystemExit(3)", cwd=tmp_path)
     assert done.returncode == 4
     assert "app ended: 3" in done.stdout and "unaccounted for: " in done.stdout
 
 
-def test_what_is_saved_runs_again(tmp_path: Path) -> None:
+def test_what_is_saved_runs_again(spinbed: Spinbed, tmp_path: Path) -> None:
     words = ("--fault", "env:X=1", "--save", "kept.toml", "--", "sh", "-c", "echo $X")
     assert spinbed("try", *words, cwd=tmp_path).returncode == 0
     (scenario,) = load(tmp_path / "kept.toml")
@@ -147,7 +139,7 @@ def test_what_is_saved_runs_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_a_new_scenario_is_as_expected(kind: str, tmp_path: Path) -> None:
+def test_a_new_scenario_is_as_expected(spinbed: Spinbed, kind: str, tmp_path: Path) -> None:
     done = spinbed("new", "--of", kind, "mine.toml", cwd=tmp_path)
     assert done.returncode == 0 and "next: spinbed run mine.toml" in done.stdout
     assert (tmp_path / "mine.toml").read_text().count("# ") >= 5
