@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Iterator, List, NamedTuple
 
 import pytest
-from pytest_runs import WATCHDOG_S, environment
+from warm_command import Spinbed
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "benchmarks/README.md", "docs/*.md", "docs/decisions/*.md")
 PROMPT = "$ "
+WATCHDOG_S = 60
 SUCCESS = (0,)
 STATUS_OF_A_HOST = (0, 5)  # doctor: another run may have left something on this host
 REAP = "--reap"  # acts on what others left; it is shown, and its test has a /dev/shm of its own
+REGRESSION = "003_aot_builtins"
 # Files that a reader of adding-a-fault.md writes.
 TO_BE_WRITTEN = {"sim/faults/newer_version.py"}
 
@@ -63,10 +65,21 @@ def without_figures(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
+@pytest.fixture(scope="module")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All, but of the regressions one: tests of their own run them all."""
+    copy = tmp_path_factory.mktemp("commands") / "scenarios"
+    shutil.copytree(ROOT / "scenarios", copy)
+    for path in (copy / "regressions").iterdir():
+        if path.name != REGRESSION:
+            shutil.rmtree(path)
+    return copy
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, scenarios: Path) -> Path:
     """What commands are given: the scenarios, and the example of README.md, less an expectation."""
-    (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
+    (tmp_path / "scenarios").symlink_to(scenarios)
     text = (ROOT / "scenarios/fast/stalled_reader.toml").read_text(encoding="utf-8")
     parts = re.split(r"^(?=\[\[expect\]\])", text, flags=re.MULTILINE)
     (tmp_path / "stalled_reader.toml").write_text(parts[0] + "".join(parts[2:]), encoding="utf-8")
@@ -77,16 +90,9 @@ def folder(tmp_path: Path) -> Path:
     "shown", OF_SPINBED, ids=lambda shown: f"{shown.where} {' '.join(shown.words)}"
 )
 def test_a_command_of_the_product_works_and_prints_what_is_shown(
-    shown: Shown, folder: Path
+    spinbed: Spinbed, shown: Shown, folder: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", *shown.words[1:]],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        timeout=WATCHDOG_S,
-        env=environment(),
-    )
+    done = spinbed(*shown.words[1:], cwd=folder)
     if shown.output:
         assert without_figures(done.stdout) == without_figures(shown.output), done.stderr
         status = {"FAIL": 3, "verdict: invalid": 4}

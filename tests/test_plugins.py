@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import jsonschema
 import pytest
 from scenario_texts import GOOD
+from warm_command import Spinbed, variables
 
 from sim.scenario.document import read_document
 from sim.scenario.schema import json_schema
@@ -113,25 +114,38 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def spinbed(
-    command: str, tables: str, folder: Path, *, text: str = GOOD
-) -> subprocess.CompletedProcess[str]:
-    """The real command on this scenario, with their package on PYTHONPATH."""
+class Theirs(Protocol):
+    def __call__(
+        self, command: str, tables: str, *, text: str = GOOD
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def theirs(spinbed: Spinbed, folder: Path) -> Theirs:
+    """The command on a scenario with these tables, where their package can be imported."""
+
+    def run(command: str, tables: str, *, text: str = GOOD) -> subprocess.CompletedProcess[str]:
+        words = [command, write(folder, tables, text)]
+        return spinbed(*words, cwd=folder, path=folder / "path")
+
+    return run
+
+
+def write(folder: Path, tables: str, text: str = GOOD) -> str:
     (folder / "theirs.toml").write_text(text.replace("NAME", "theirs") + tables, encoding="utf-8")
-    words = ["theirs.toml"] + ["--report", "json"] * (command == "run")
-    path = [str(folder / "path"), *filter(None, sys.path)]
-    return subprocess.run(
-        [sys.executable, "-m", "sim.cli", command, *words],
+    return "theirs.toml"
+
+
+def test_a_fault_and_a_checker_of_another_package_do_what_ours_do(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sim.cli", "run", write(folder, FAULT + CHECK + EXPECT)]
+        + ["--report", "json"],
         capture_output=True,
         text=True,
         cwd=folder,
         timeout=WITHIN_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        env=variables(folder / "path"),
     )
-
-
-def test_a_fault_and_a_checker_of_another_package_do_what_ours_do(folder: Path) -> None:
-    done = spinbed("run", FAULT + CHECK + EXPECT, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = json.loads(done.stdout)["scenarios"]
     assert [fault["alias"] for fault in run["faults"]] == ["nap"]
@@ -145,8 +159,8 @@ def test_a_fault_and_a_checker_of_another_package_do_what_ours_do(folder: Path) 
     assert "wishes 7000000 ns" in journal.read_text(encoding="ascii")
 
 
-def test_what_their_checker_objects_to_is_a_matter_of_safety(folder: Path) -> None:
-    done = spinbed("run", CHECK, folder)
+def test_what_their_checker_objects_to_is_a_matter_of_safety(theirs: Theirs) -> None:
+    done = theirs("run", CHECK)
     assert done.returncode == 1, done.stderr
 
 
@@ -162,23 +176,25 @@ def test_what_their_checker_objects_to_is_a_matter_of_safety(folder: Path) -> No
     ],
 )
 def test_a_fault_that_is_none_is_refused_at_its_kind(
-    folder: Path, was: str, now: str, said: str
+    theirs: Theirs, was: str, now: str, said: str
 ) -> None:
-    done = spinbed("list", FAULT.replace(was, now), folder)
+    done = theirs("list", FAULT.replace(was, now))
     assert (done.returncode, done.stdout) == (64, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("theirs.toml:20: fault[0].kind: ") and said in line
 
 
-def test_the_keys_of_their_fault_are_its_fields(folder: Path) -> None:
-    done = spinbed("list", FAULT.replace("wish =", "wihs ="), folder)
+def test_the_keys_of_their_fault_are_its_fields(theirs: Theirs) -> None:
+    done = theirs("list", FAULT.replace("wish =", "wihs ="))
     assert done.returncode == 64
     said = "theirs.toml:24: fault[0].wihs: unknown key 'wihs' (did you mean 'wish'?)\n"
     assert done.stderr == said
 
 
-def test_a_fault_that_takes_other_arguments_is_refused_with_what_python_says(folder: Path) -> None:
-    done = spinbed("list", FAULT.replace("things:Nap", "things:OtherArguments"), folder)
+def test_a_fault_that_takes_other_arguments_is_refused_with_what_python_says(
+    theirs: Theirs,
+) -> None:
+    done = theirs("list", FAULT.replace("things:Nap", "things:OtherArguments"))
     assert done.returncode == 64
     assert done.stderr.startswith("theirs.toml:19: fault[0]: ") and "argument" in done.stderr
 
@@ -192,38 +208,42 @@ def test_a_fault_that_takes_other_arguments_is_refused_with_what_python_says(fol
         ("things:Taken", "has the alias of another checker, 'fifo'"),
     ],
 )
-def test_a_checker_that_is_none_is_refused_at_its_alias(folder: Path, now: str, said: str) -> None:
-    done = spinbed("list", CHECK.replace("things:NoReceive", now), folder)
+def test_a_checker_that_is_none_is_refused_at_its_alias(
+    theirs: Theirs, now: str, said: str
+) -> None:
+    done = theirs("list", CHECK.replace("things:NoReceive", now))
     assert (done.returncode, done.stdout) == (64, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("theirs.toml:22: check[1].alias: ") and said in line
 
 
-def test_validate_imports_nothing_that_a_file_names(folder: Path) -> None:
+def test_validate_imports_nothing_that_a_file_names(folder: Path, theirs: Theirs) -> None:
     trace = folder / "imported"
     (folder / "path" / "their_pkg" / "__init__.py").write_text(f"open({str(trace)!r}, 'w').close()")
     transport = GOOD.replace('kind = "cursor_ring"', 'kind = "their_pkg.things:Ring"')
     assert transport != GOOD
     for text in (GOOD, transport):
-        done = spinbed("validate", FAULT + CHECK + EXPECT, folder, text=text)
+        done = theirs("validate", FAULT + CHECK + EXPECT, text=text)
         assert (done.returncode, done.stdout) == (0, "theirs.toml: ok, 1 run\n"), done.stderr
         assert not trace.exists()
-    done = spinbed("list", FAULT + CHECK + EXPECT, folder)
+    done = theirs("list", FAULT + CHECK + EXPECT)
     assert done.returncode == 0 and trace.exists()
 
 
-def test_validate_takes_names_that_lead_nowhere_and_keys_that_nobody_knows(folder: Path) -> None:
+def test_validate_takes_names_that_lead_nowhere_and_keys_that_nobody_knows(
+    theirs: Theirs,
+) -> None:
     nowhere = (FAULT + CHECK + EXPECT).replace("their_pkg", "nobodys_pkg").replace("wish", "wihs")
-    done = spinbed("validate", nowhere, folder)
+    done = theirs("validate", nowhere)
     assert (done.returncode, done.stdout) == (0, "theirs.toml: ok, 1 run\n"), done.stderr
-    assert spinbed("list", nowhere, folder).returncode == 64
+    assert theirs("list", nowhere).returncode == 64
 
 
-def test_validate_counts_the_runs_of_a_sweep_over_steps_and_of_a_plug_in(folder: Path) -> None:
+def test_validate_counts_the_runs_of_a_sweep_over_steps_and_of_a_plug_in(theirs: Theirs) -> None:
     by_step = FAULT.replace('{ process = "writer", after_ops = 5 }', '{ step = "every" }')
     swept = "[sweep.product]\n'fault[0].wish' = ['1ms', '2ms', '3ms']\n"
-    done = spinbed("validate", by_step + swept, folder)
-    listed = spinbed("list", by_step + swept, folder)
+    done = theirs("validate", by_step + swept)
+    listed = theirs("list", by_step + swept)
     count = len(listed.stdout.splitlines())
     assert count > 3 and count % 3 == 0, listed.stderr
     assert done.stdout == f"theirs.toml: ok, {count} runs\n"
@@ -247,11 +267,11 @@ def test_validate_counts_the_runs_of_a_sweep_over_steps_and_of_a_plug_in(folder:
     ],
 )
 def test_validate_checks_all_that_is_not_their_own(
-    folder: Path, was: str, now: str, said: str
+    theirs: Theirs, was: str, now: str, said: str
 ) -> None:
     text = FAULT + CHECK + EXPECT
     assert was in text
-    done = spinbed("validate", text.replace(was, now, 1), folder)
+    done = theirs("validate", text.replace(was, now, 1))
     assert (done.returncode, done.stdout) == (64, "")
     lines = done.stderr.splitlines()
     assert any(line.startswith("theirs.toml:") and said in line for line in lines), done.stderr

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, List, Mapping
 
 import pytest
+from warm_command import Spinbed
 
 from sim.checkers import ASKED_FOR
 from sim.errors import ExitStatus
@@ -21,7 +20,6 @@ from sim.scenario.loader import load
 
 STARTUP = Path(__file__).resolve().parents[1] / "scenarios" / "startup"
 NEGATIVE = sorted(STARTUP.joinpath("negative").glob("*.toml"))
-WATCHDOG_S = 300  # only against a hang: the files take a few seconds together
 # Caught where an extension can be compiled with other headers: tests/test_refcounts_checked.py.
 BUILT = {"refcounts"}
 
@@ -29,11 +27,8 @@ VARIANT = re.compile(r'^(program = "sim\.subjects\.\w+):(?:before|merged)"$', re
 OF_THE_BUG = re.compile(r'^\[\[expect\]\]\n(?:verdict = "invalid"\n.*|.*\nexit = .*)\n\n?', re.M)
 
 
-def run(folder: Path, tmp_path: Path) -> List[Mapping[str, Any]]:
-    command = [sys.executable, "-m", "sim.cli", "run", str(folder), "--report", "json"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, timeout=WATCHDOG_S
-    )
+def run(spinbed: Spinbed, folder: Path, tmp_path: Path) -> List[Mapping[str, Any]]:
+    done = spinbed("run", folder, "--report", "json", cwd=tmp_path)
     assert done.returncode == ExitStatus.OK, done.stdout + done.stderr
     runs: List[Mapping[str, Any]] = json.loads(done.stdout)["scenarios"]
     return runs
@@ -56,8 +51,10 @@ def test_every_checker_that_is_asked_for_has_a_file_that_it_must_catch() -> None
     assert {alias for path in NEGATIVE for alias in caught_by(path)} | BUILT == set(ASKED_FOR)
 
 
-def test_every_bug_is_caught_by_the_checker_that_its_file_names(tmp_path: Path) -> None:
-    runs = {each["name"]: each for each in run(STARTUP / "negative", tmp_path)}
+def test_every_bug_is_caught_by_the_checker_that_its_file_names(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
+    runs = {each["name"]: each for each in run(spinbed, STARTUP / "negative", tmp_path)}
     assert len(runs) == len(NEGATIVE)
     for path in NEGATIVE:
         answers = runs[path.stem.replace("_", "-")]["checkers"]
@@ -66,18 +63,22 @@ def test_every_bug_is_caught_by_the_checker_that_its_file_names(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("path", NEGATIVE, ids=lambda path: path.stem)
-def test_without_its_bug_it_is_valid_by_the_same_checker(path: Path, tmp_path: Path) -> None:
+def test_without_its_bug_it_is_valid_by_the_same_checker(
+    spinbed: Spinbed, path: Path, tmp_path: Path
+) -> None:
     log = '[[expect]]\nprocess = "damaged"\nlog = '
     text = without_its_bug(path.read_text(encoding="utf-8"))
     assert (log in text) == ("degradation" in caught_by(path))
     tmp_path.joinpath(path.name).write_text(text, encoding="utf-8")
-    (done,) = run(tmp_path / path.name, tmp_path)
+    (done,) = run(spinbed, tmp_path / path.name, tmp_path)
     assert done["verdict"] == "valid", done
     assert [each["alias"] for each in done["checkers"]] == caught_by(path)
 
 
-def test_a_kernel_broken_in_any_way_degrades_as_it_promises(tmp_path: Path) -> None:
-    runs = run(STARTUP / "degraded_kernel.toml", tmp_path)
+def test_a_kernel_broken_in_any_way_degrades_as_it_promises(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
+    runs = run(spinbed, STARTUP / "degraded_kernel.toml", tmp_path)
     assert len(runs) >= 5
     for each in runs:
         assert (each["verdict"], each["as_expected"]) == ("valid", True), each
@@ -93,17 +94,14 @@ TOOK_NO_PATH = "degradation: damaged: took no weaker path: it ended by "
     [("before", "text", "1"), ("after", "init_raises", "1"), ("after", "sigsegv", "SIGSEGV")],
 )
 def test_a_guard_that_does_not_hold_is_caught(
-    variant: str, how: str, end: str, tmp_path: Path
+    spinbed: Spinbed, variant: str, how: str, end: str, tmp_path: Path
 ) -> None:
     text = STARTUP.joinpath("degraded_kernel.toml").read_text(encoding="utf-8")
     text = text[: text.index("[sweep.product]")]
     text = text.replace("after_plus", variant, 1).replace('"missing"', f'"{how}"')
     path = tmp_path / "unguarded.toml"
     path.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "sim.cli", "run", str(path), "--report", "json"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, timeout=WATCHDOG_S
-    )
+    done = spinbed("run", path, "--report", "json", cwd=tmp_path)
     (told,) = json.loads(done.stdout)["scenarios"]
     answers = {each["alias"]: each for each in told["checkers"]}
     assert answers["degradation"]["result"] == "invalid"

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from scenario_texts import GOOD
+from warm_command import Spinbed, variables
 
 from sim.errors import ExitStatus
 
 SMOKE = Path(__file__).resolve().parents[1] / "scenarios" / "smoke"
 WATCHDOG_S = 120  # only against a hang
-
-
-def spinbed(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sim.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=WATCHDOG_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
 
 
 def write(folder: Path, text: str) -> Path:
@@ -34,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_smoke_runs_green_and_starts_no_process(tmp_path: Path) -> None:
+def test_smoke_runs_green_and_starts_no_process(spinbed: Spinbed, tmp_path: Path) -> None:
     done = spinbed("run", SMOKE, "--world", "virtual", "--report", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     runs = json.loads(done.stdout)["scenarios"]
@@ -45,28 +34,38 @@ def test_smoke_runs_green_and_starts_no_process(tmp_path: Path) -> None:
 
 
 def test_a_failure_names_the_command_that_repeats_it_and_the_same_seed_is_the_same_history(
+    spinbed: Spinbed,
     tmp_path: Path,
 ) -> None:
     path = write(tmp_path, GOOD + '[[expect]]\nverdict = "invalid"\nchecker = "fifo"\n')
-    done = [
-        spinbed("run", path.name, "--world", "virtual", "--seed", 5, "--journal-dir", name,
-                cwd=tmp_path)
-        for name in ("one", "two")
-    ]  # fmt: skip
-    assert {each.returncode for each in done} == {ExitStatus.SAFETY}
-    assert "spinbed run named.toml --seed 5 --world virtual" in done[0].stdout
+    words = ["run", path.name, "--world", "virtual", "--seed", "5", "--journal-dir"]
+    done = spinbed(*words, "one", cwd=tmp_path)
+    assert done.returncode == ExitStatus.SAFETY
+    assert "spinbed run named.toml --seed 5 --world virtual" in done.stdout
+    afresh = subprocess.run(
+        [sys.executable, "-m", "sim.cli", *words, "two"],
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=WATCHDOG_S,
+        env=variables(),
+    )
+    assert afresh.returncode == ExitStatus.SAFETY
     one, two = (next((tmp_path / name).glob("*.jsonl")) for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_a_scenario_that_names_only_the_virtual_world_runs_there(tmp_path: Path) -> None:
+def test_a_scenario_that_names_only_the_virtual_world_runs_there(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     path = write(tmp_path, GOOD.replace("deadline =", 'worlds = ["virtual"]\ndeadline =', 1))
     done = spinbed("run", path, "--report", "json", cwd=tmp_path)
     (run,) = json.loads(done.stdout)["scenarios"]
     assert (run["world"], run["as_expected"]) == ("virtual", True)
 
 
-def test_one_that_names_only_the_live_world_is_skipped_there(tmp_path: Path) -> None:
+def test_one_that_names_only_the_live_world_is_skipped_there(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     path = write(tmp_path, GOOD.replace("deadline =", 'worlds = ["live"]\ndeadline =', 1))
     done = spinbed("run", path, "--world", "virtual", cwd=tmp_path)
     assert done.returncode == 0
@@ -91,7 +90,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("said", REFUSED)
 def test_what_only_the_live_world_can_do_is_refused_by_file_line_and_key(
-    tmp_path: Path, said: str
+    spinbed: Spinbed, tmp_path: Path, said: str
 ) -> None:
     path = write(tmp_path, REFUSED[said])
     done = spinbed("run", path, "--world", "virtual", cwd=tmp_path)
