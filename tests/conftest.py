@@ -18,7 +18,7 @@ from left_over_regions import (  # noqa: F401 - hooks
 from named_rings import pair, ring_name  # noqa: F401 - fixtures
 from ring_regions import ALL_KERNELS, PURE_LACKS
 from skip_ledger import SkipLedger
-from warm_command import Spinbed, WarmCommand
+from warm_command import RunPytest, Spinbed, warm_pytest, warm_spinbed
 
 import cy_kernels
 from cy_kernels.choice import PURE, Kernels, kernels
@@ -117,8 +117,15 @@ def supervisor(worlds: Worlds) -> Supervisor:
 @pytest.fixture(scope="module")
 def spinbed() -> Iterator[Spinbed]:
     """The command, for what it says and does; how it starts is asked of a fresh one."""
-    with WarmCommand() as command:
-        yield command.run
+    with warm_spinbed() as command:
+        yield command
+
+
+@pytest.fixture(scope="module")
+def run_pytest() -> Iterator[RunPytest]:
+    """pytest with our plugin; how both end by signals is asked of a fresh one."""
+    with warm_pytest() as command:
+        yield command
 
 
 @pytest.fixture

@@ -60,18 +60,6 @@ def environment() -> Dict[str, str]:
 COMMAND = (sys.executable, "-c", "import sys, pytest; del sys.path[0]; sys.exit(pytest.main())")
 
 
-def pytest_run(*words: str, cwd: Path, plugin: str = "spinbed") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "-p", plugin, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
-        timeout=WATCHDOG_S,
-        env=environment(),
-    )
-
-
 def counts(done: subprocess.CompletedProcess[str]) -> Dict[str, int]:
     """Of the last line: {"passed": 2, "failed": 1}."""
     found = re.findall(r"(\d+) (\w+)", done.stdout.splitlines()[-1].split(" in ")[0])

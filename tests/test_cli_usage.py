@@ -303,7 +303,7 @@ def test_a_journal_folder_that_cannot_be_made_is_bad_input(
 def test_a_transport_that_cannot_be_imported_is_bad_input(spinbed: Spinbed, tmp_path: Path) -> None:
     (tmp_path / "their_pkg.py").write_text("raise ZeroDivisionError('planted')\n")
     (tmp_path / "theirs.toml").write_text(GOOD.replace('"cursor_ring"', '"their_pkg:Transport"'))
-    done = spinbed("run", "theirs.toml", cwd=tmp_path)
+    done = spinbed("run", "theirs.toml", cwd=tmp_path, path=tmp_path)
     assert done.returncode == 64
     assert done.stderr.startswith("theirs.toml:7: transport.kind: 'their_pkg:Transport'")
     assert "ZeroDivisionError: planted" in done.stderr
@@ -313,7 +313,7 @@ def test_a_transport_that_cannot_be_imported_is_bad_input(spinbed: Spinbed, tmp_
 def test_validate_imports_nothing_that_a_file_names(spinbed: Spinbed, tmp_path: Path) -> None:
     (tmp_path / "their_pkg.py").write_text("raise ZeroDivisionError('planted')\n")
     (tmp_path / "theirs.toml").write_text(GOOD.replace('"cursor_ring"', '"their_pkg:Transport"'))
-    done = spinbed("validate", "theirs.toml", cwd=tmp_path)
+    done = spinbed("validate", "theirs.toml", cwd=tmp_path, path=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pytest_runs import pytest_run
 from scenario_texts import GOOD
+from warm_command import RunPytest
 
 from cy_kernels.features import VARIABLE
 from sim import run as story
@@ -83,9 +83,11 @@ def test_doctor_says_what_is_overridden(tmp_path: Path, monkeypatch: pytest.Monk
     assert facts["tsc"].endswith("2500.00 MHz (override)")
 
 
-def test_under_pytest_it_is_an_error_of_the_collection(tmp_path: Path) -> None:
+def test_under_pytest_it_is_an_error_of_the_collection(
+    run_pytest: RunPytest, tmp_path: Path
+) -> None:
     write(tmp_path, "a", WITH_ENV.replace("VALUE", "waitpgk"))
-    done = pytest_run(".", cwd=tmp_path)
+    done = run_pytest(".", cwd=tmp_path)
     assert f"a.toml: reader.env: {BAD}" in done.stdout
     assert "1 error" in done.stdout and "Traceback" not in done.stdout
 

@@ -21,9 +21,9 @@ from pytest_runs import (
     counts,
     environment,
     project,
-    pytest_run,
     write,
 )
+from warm_command import RunPytest
 
 import cy_kernels
 from sim.history import journal
@@ -49,10 +49,12 @@ def items(done: subprocess.CompletedProcess[str]) -> List[str]:
 # What becomes an item.
 
 
-def test_a_folder_gives_its_scenarios_and_no_other_toml(folder: Path) -> None:
+def test_a_folder_gives_its_scenarios_and_no_other_toml(
+    run_pytest: RunPytest, folder: Path
+) -> None:
     write(folder, "green", GOOD)
     write(folder, "swept", SWEPT)
-    done = pytest_run("--collect-only", "-q", ".", cwd=folder)
+    done = run_pytest("--collect-only", "-q", ".", cwd=folder)
     assert items(done) == [
         "green.toml::green",
         "swept.toml::swept[transport.slots=4]",
@@ -62,9 +64,9 @@ def test_a_folder_gives_its_scenarios_and_no_other_toml(folder: Path) -> None:
     assert not (folder / ".spinbed").exists()
 
 
-def test_without_the_plugin_nothing_is_collected(folder: Path) -> None:
+def test_without_the_plugin_nothing_is_collected(run_pytest: RunPytest, folder: Path) -> None:
     write(folder, "green", GOOD)
-    done = pytest_run("--collect-only", "-q", ".", cwd=folder, plugin="no:spinbed")
+    done = run_pytest("--collect-only", "-q", ".", cwd=folder, plugin="no:spinbed")
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout
 
 
@@ -72,26 +74,30 @@ def test_without_the_plugin_nothing_is_collected(folder: Path) -> None:
     "mark", ["schema = 1\n", "[transport]\n", '[[process]]\nname = "writer"\n']
 )
 def test_a_scenario_that_lacks_one_of_its_marks_is_an_error_and_not_left_out(
-    folder: Path, mark: str
+    run_pytest: RunPytest, folder: Path, mark: str
 ) -> None:
     assert mark in GOOD
     write(folder, "lacking", GOOD.replace(mark, "", 1))
-    done = pytest_run("--collect-only", "-q", ".", cwd=folder)
+    done = run_pytest("--collect-only", "-q", ".", cwd=folder)
     assert done.returncode == pytest.ExitCode.INTERRUPTED
     assert "ERROR lacking.toml" in done.stdout
 
 
-def test_a_file_that_is_named_is_a_scenario_or_an_error(folder: Path) -> None:
-    done = pytest_run("settings.toml", cwd=folder)
+def test_a_file_that_is_named_is_a_scenario_or_an_error(
+    run_pytest: RunPytest, folder: Path
+) -> None:
+    done = run_pytest("settings.toml", cwd=folder)
     assert done.returncode == pytest.ExitCode.INTERRUPTED
     assert "settings.toml:2: database: " in done.stdout, done.stdout
 
 
-def test_a_bad_file_is_an_error_with_all_its_problems_and_nothing_runs(folder: Path) -> None:
+def test_a_bad_file_is_an_error_with_all_its_problems_and_nothing_runs(
+    run_pytest: RunPytest, folder: Path
+) -> None:
     write(folder, "green", GOOD)
     bad = GOOD.replace("slots = 4", "slots = -4").replace("cursor_ring", "cursor_rin")
     write(folder, "bad", bad)
-    done = pytest_run(".", cwd=folder)
+    done = run_pytest(".", cwd=folder)
     assert done.returncode == pytest.ExitCode.INTERRUPTED
     assert counts(done) == {"error": 1}
     assert "bad.toml:7: transport.kind: " in done.stdout
@@ -104,19 +110,23 @@ def test_a_bad_file_is_an_error_with_all_its_problems_and_nothing_runs(folder: P
 
 
 @pytest.mark.parametrize("plugin", ["spinbed", "sim.pytest_plugin"])
-def test_runs_that_end_as_expected_pass_and_keep_their_journals(folder: Path, plugin: str) -> None:
+def test_runs_that_end_as_expected_pass_and_keep_their_journals(
+    run_pytest: RunPytest, folder: Path, plugin: str
+) -> None:
     write(folder, "green", GOOD)
     write(folder, "swept", SWEPT)
-    done = pytest_run("-v", ".", "--spinbed-seed", str(2**64 - 1), cwd=folder, plugin=plugin)
+    done = run_pytest("-v", ".", "--spinbed-seed", str(2**64 - 1), cwd=folder, plugin=plugin)
     assert (done.returncode, counts(done)) == (0, {"passed": 3}), done.stdout
     assert "swept.toml::swept[transport.slots=44] PASSED" in done.stdout
     kept = sorted((folder / ".spinbed" / "journals").iterdir())
     assert [journal.read(path).header.seed for path in kept] == [2**64 - 1] * 3
 
 
-def test_a_failure_is_three_lines_and_the_command_reproduces_it(folder: Path) -> None:
+def test_a_failure_is_three_lines_and_the_command_reproduces_it(
+    run_pytest: RunPytest, folder: Path
+) -> None:
     write(folder, "unmet", UNMET)
-    done = pytest_run("unmet.toml", "--spinbed-seed", "7", cwd=folder)
+    done = run_pytest("unmet.toml", "--spinbed-seed", "7", cwd=folder)
     assert (done.returncode, counts(done)) == (1, {"failed": 1})
     shown = re.search(r"_ unmet _+\n(.*?)\n===", done.stdout, re.DOTALL)
     assert shown is not None, done.stdout
@@ -136,33 +146,37 @@ def test_a_failure_is_three_lines_and_the_command_reproduces_it(folder: Path) ->
     assert what in again.stdout and command in again.stdout
 
 
-def test_a_run_that_this_host_cannot_do_is_skipped_with_the_reason(folder: Path) -> None:
+def test_a_run_that_this_host_cannot_do_is_skipped_with_the_reason(
+    run_pytest: RunPytest, folder: Path
+) -> None:
     write(folder, "elsewhere", ELSEWHERE)
-    done = pytest_run(".", cwd=folder)
+    done = run_pytest(".", cwd=folder)
     assert (done.returncode, counts(done)) == (0, {"skipped": 1})
     reason = "pure kernels cannot evict"
     assert re.search(rf"SKIPPED \[1\] elsewhere\.toml(:1)?: {reason}", done.stdout), done.stdout
 
 
-def test_one_run_of_a_sweep_is_chosen_by_its_id_or_by_k(folder: Path) -> None:
+def test_one_run_of_a_sweep_is_chosen_by_its_id_or_by_k(
+    run_pytest: RunPytest, folder: Path
+) -> None:
     write(folder, "swept", SWEPT)
     one = "swept.toml::swept[transport.slots=44]"
-    assert items(pytest_run("--collect-only", "-q", one, cwd=folder)) == [one]
-    assert items(pytest_run("--collect-only", "-q", "-k", "44", ".", cwd=folder)) == [one]
+    assert items(run_pytest("--collect-only", "-q", one, cwd=folder)) == [one]
+    assert items(run_pytest("--collect-only", "-q", "-k", "44", ".", cwd=folder)) == [one]
 
 
-def test_lf_runs_only_what_failed(folder: Path) -> None:
+def test_lf_runs_only_what_failed(run_pytest: RunPytest, folder: Path) -> None:
     write(folder, "green", GOOD)
     write(folder, "unmet", UNMET)
-    assert counts(pytest_run(".", cwd=folder)) == {"failed": 1, "passed": 1}
-    done = pytest_run("--lf", "-v", ".", cwd=folder)
+    assert counts(run_pytest(".", cwd=folder)) == {"failed": 1, "passed": 1}
+    done = run_pytest("--lf", "-v", ".", cwd=folder)
     assert "unmet.toml::unmet FAILED" in done.stdout
     assert "green.toml::green" not in done.stdout
 
 
-def test_junit_gets_seed_verdict_and_journal(folder: Path) -> None:
+def test_junit_gets_seed_verdict_and_journal(run_pytest: RunPytest, folder: Path) -> None:
     write(folder, "green", GOOD)
-    assert pytest_run(".", "--junitxml=r.xml", "--spinbed-seed=5", cwd=folder).returncode == 0
+    assert run_pytest(".", "--junitxml=r.xml", "--spinbed-seed=5", cwd=folder).returncode == 0
     properties = {
         each.get("name"): each.get("value")
         for each in ElementTree.parse(str(folder / "r.xml")).getroot().iter("property")
@@ -171,15 +185,17 @@ def test_junit_gets_seed_verdict_and_journal(folder: Path) -> None:
     assert journal.read(Path(str(properties["journal"]))).header.seed == 5
 
 
-def test_a_wrong_seed_is_refused_before_anything_is_collected(folder: Path) -> None:
-    done = pytest_run("--spinbed-seed", "-1", ".", cwd=folder)
+def test_a_wrong_seed_is_refused_before_anything_is_collected(
+    run_pytest: RunPytest, folder: Path
+) -> None:
+    done = run_pytest("--spinbed-seed", "-1", ".", cwd=folder)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "-1" in done.stdout
 
 
-def test_a_journal_folder_that_cannot_be_is_one_line(folder: Path) -> None:
+def test_a_journal_folder_that_cannot_be_is_one_line(run_pytest: RunPytest, folder: Path) -> None:
     path = write(folder, "green", GOOD)
-    done = pytest_run(path, "--spinbed-journal-dir", "settings.toml", cwd=folder)
+    done = run_pytest(path, "--spinbed-journal-dir", "settings.toml", cwd=folder)
     assert (done.returncode, counts(done)) == (1, {"failed": 1})
     assert "settings.toml: File exists" in done.stdout
     assert "Traceback" not in done.stdout
@@ -239,14 +255,14 @@ def test_threads_take_turns(scenario):
 """
 
 
-def test_the_fixture_runs_checks_skips_and_refuses(folder: Path) -> None:
+def test_the_fixture_runs_checks_skips_and_refuses(run_pytest: RunPytest, folder: Path) -> None:
     tests = folder / "tests"
     tests.mkdir()
     for name, text in (("green", GOOD), ("unmet", UNMET), ("swept", SWEPT)):
         write(tests, name, text)
     write(tests, "elsewhere", ELSEWHERE)
     (tests / "test_it.py").write_text(FIXTURE_USERS)
-    done = pytest_run("tests/test_it.py", "--spinbed-seed=3", cwd=folder)
+    done = run_pytest("tests/test_it.py", "--spinbed-seed=3", cwd=folder)
     assert counts(done) == {"failed": 1, "passed": 6, "skipped": 1}, done.stdout
     assert "FAILED tests/test_it.py::test_red" in done.stdout
     assert "spinbed run tests/unmet.toml --seed 9 --world live" in done.stdout
@@ -266,7 +282,9 @@ def commands() -> List[str]:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_of_the_document_runs_green(tmp_path: Path, command: str) -> None:
+def test_every_command_of_the_document_runs_green(
+    run_pytest: RunPytest, tmp_path: Path, command: str
+) -> None:
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "pytest.ini").touch()
     tests = tmp_path / "tests"
@@ -275,6 +293,6 @@ def test_every_command_of_the_document_runs_green(tmp_path: Path, command: str) 
     (tests / "test_transport.py").write_text(program)
     program_name, *words = shlex.split(command)
     assert program_name == "pytest" and words[:2] == ["-p", "spinbed"]
-    done = pytest_run(*words[2:], cwd=tmp_path)
+    done = run_pytest(*words[2:], cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert counts(done)["passed"] >= 1

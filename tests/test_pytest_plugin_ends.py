@@ -18,11 +18,11 @@ from pytest_runs import (
     counts,
     poll,
     project,
-    pytest_run,
     regions_of,
     started,
     write,
 )
+from warm_command import RunPytest
 
 import cy_kernels
 from sim.history import journal
@@ -38,12 +38,12 @@ def folder(tmp_path: Path) -> Path:
     return project(tmp_path)
 
 
-def test_xdist_workers_share_items_seed_and_outcomes(folder: Path) -> None:
+def test_xdist_workers_share_items_seed_and_outcomes(run_pytest: RunPytest, folder: Path) -> None:
     for index in range(3):
         write(folder, f"green{index}", GOOD)
     write(folder, "swept", SWEPT)
     write(folder, "unmet", UNMET)
-    done = pytest_run("-n", "2", ".", "--spinbed-seed=random", "-v", cwd=folder)
+    done = run_pytest("-n", "2", ".", "--spinbed-seed=random", "-v", cwd=folder)
     assert (done.returncode, counts(done)) == (1, {"failed": 1, "passed": 5}), done.stdout
     seeds = {journal.read(p).header.seed for p in (folder / ".spinbed" / "journals").iterdir()}
     assert len(seeds) == 1

@@ -1,12 +1,13 @@
-"""The command in a process of its own, without the start of its interpreter.
+"""A command in a process of its own, without the start of its interpreter.
 
-An interpreter that has imported all that the command does forks for each; what that prints, where
-it runs, what its environment is and how it ends are its own. Not for tests of what an interpreter
-does while it starts, nor of variables that are read when a module is imported.
+An interpreter that has imported what the command will forks for each; what that prints, where it
+runs, what its environment is and how it ends are its own. Not for tests of what an interpreter does
+while it starts, nor of variables that are read when a module is imported.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -17,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Mapping, Optional, Protocol, Type
+from typing import Iterator, Mapping, Optional, Protocol, Sequence, Type
+
+from pytest_runs import environment
 
 WATCHDOG_S = 120  # only against a hang
 PACKET_BYTES_MAX = 2**17
@@ -29,6 +32,12 @@ class Spinbed(Protocol):
     ) -> subprocess.CompletedProcess[str]: ...
 
 
+class RunPytest(Protocol):
+    def __call__(
+        self, *words: str, cwd: Path, plugin: str = "spinbed"
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
 def variables(path: Optional[Path] = None) -> Mapping[str, str]:
     """Where imports find what they do here, and in `path`; colours are for who asks for them."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
@@ -37,11 +46,14 @@ def variables(path: Optional[Path] = None) -> Mapping[str, str]:
 
 
 class WarmCommand:
-    def __init__(self) -> None:
+    """The `main` of a module, which finds its words in sys.argv; `imports` are made beforehand."""
+
+    def __init__(self, module: str, *imports: str) -> None:
+        ready = f"from {__name__} import main; main(%d, {module!r}, {imports!r})"
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import main; main({theirs.fileno()})"],
+                [sys.executable, "-c", ready % theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=variables(),
@@ -60,13 +72,12 @@ class WarmCommand:
         self._process.wait(WATCHDOG_S)
 
     def run(
-        self, *words: object, cwd: Path, path: Optional[Path] = None
+        self, words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, in_one: bool
     ) -> subprocess.CompletedProcess[str]:
-        """As of `spinbed *words`; imports also find what is in `path`."""
-        argv = list(map(str, words))
-        asked = {"argv": argv, "cwd": str(cwd), "environ": variables(path)}
+        """Imports find what PYTHONPATH names, and nothing else. `in_one`: errors are in stdout."""
+        asked = {"argv": words, "cwd": str(cwd), "environ": environ}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            streams = [out.fileno(), err.fileno()]
+            streams = [out.fileno(), (out if in_one else err).fileno()]
             socket.send_fds(self._socket, [json.dumps(asked).encode()], streams)
             try:
                 status = json.loads(self._socket.recv(PACKET_BYTES_MAX))
@@ -77,13 +88,37 @@ class WarmCommand:
             for stream in (out, err):
                 stream.seek(0)
                 said.append(stream.read().decode())
-        return subprocess.CompletedProcess(argv, status, *said)
+        return subprocess.CompletedProcess(words, status, *said)
 
 
-def main(number: int) -> None:
+@contextlib.contextmanager
+def warm_spinbed() -> Iterator[Spinbed]:
+    def spinbed(
+        *words: object, cwd: Path, path: Optional[Path] = None
+    ) -> subprocess.CompletedProcess[str]:
+        return warm.run(list(map(str, words)), cwd, variables(path), in_one=False)
+
+    with WarmCommand("sim.cli", "sim.commands") as warm:
+        yield spinbed
+
+
+@contextlib.contextmanager
+def warm_pytest() -> Iterator[RunPytest]:
+    def run_pytest(
+        *words: str, cwd: Path, plugin: str = "spinbed"
+    ) -> subprocess.CompletedProcess[str]:
+        return warm.run(["-p", plugin, *words], cwd, environment(), in_one=True)
+
+    # Not the plugin itself, whose assertions pytest rewrites.
+    with WarmCommand("pytest", "sim.commands") as warm:
+        yield run_pytest
+
+
+def main(number: int, module: str, imports: Sequence[str]) -> None:
     """The interpreter that forks; its forks alone come to the command."""
     commands = socket.socket(fileno=number)
-    importlib.import_module("sim.commands")
+    for name in (module, *imports):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     while True:
@@ -105,8 +140,6 @@ def main(number: int) -> None:
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["environ"])
-    path = asked["environ"]["PYTHONPATH"].split(os.pathsep)
-    sys.path[:] = [asked["cwd"], *path]  # as `python -m` has it
-    sys.argv[:] = ["spinbed", *asked["argv"]]
-    cli = importlib.import_module("sim.cli")
-    sys.exit(cli.main())
+    sys.path[:] = asked["environ"]["PYTHONPATH"].split(os.pathsep)
+    sys.argv[:] = [module, *asked["argv"]]
+    sys.exit(sys.modules[module].main())
