@@ -134,10 +134,8 @@ class Launch(Protocol):
         """Before the start: a file of that text, which the program and what it starts can import
         by the name."""
 
-    def hooked(
-        self, process: str, kind: str, module: str, *, within_ns: int
-    ) -> Sequence[Mapping[str, Any]]:
-        """What this hook said, once it has said anything or the program has ended."""
+    def hooked(self, process: str, kind: str, module: str) -> Sequence[Mapping[str, Any]]:
+        """What this hook has said until now."""
 
     def regions(self, process: str) -> Sequence[str]:
         """Names in /dev/shm that it has mapped, and those that were attached to beside it."""
@@ -231,7 +229,9 @@ class Fault(Protocol):
 
     A fault that the target does to itself at a step has a class attribute `step_action`, the
     gate's word for it ("kill", "stop"); its trigger is a step, and `inject` finds it done. One that
-    acts on some wait strategies only lists them in `waits_by`.
+    acts on some wait strategies only lists them in `waits_by`. One that was planted before the
+    start, and strikes when the target comes to it, has a class attribute `is_proven_at_end`: its
+    `inject` is called when the run is over, so that nothing else waits for it.
     """
 
     alias: ClassVar[str]

@@ -42,6 +42,7 @@ def provoke(stage: Stage, injections: Sequence[Injection]) -> None:
         nemesis.drive()
     finally:
         nemesis.heal_all()
+    nemesis.ask_the_planted()
     nemesis.give_up_on_rest()
 
 
@@ -60,6 +61,7 @@ class Nemesis:
     _timed: List[Tuple[int, Injection]] = field(default_factory=list)  # absolute, earliest first
     _triggered: Dict[Place, List[Injection]] = field(default_factory=dict)
     _active: List[_Active] = field(default_factory=list)
+    _planted: List[Tuple[int, Injection]] = field(default_factory=list)  # since when
 
     def drive(self) -> None:
         """Until the run is over; what is to be healed at the end is not healed yet."""
@@ -139,6 +141,11 @@ class Nemesis:
         if bugs:
             raise bugs[0]
 
+    def ask_the_planted(self) -> None:
+        """What the target was to come to by itself: now it has, or never did."""
+        for began_ns, injection in self._planted:
+            self._record(INJECT, injection, self._evidence(injection), began_ns)
+
     def give_up_on_rest(self) -> None:
         """What never had its turn did not fire, and the history says so."""
         rest = [*(i for _, i in self._timed), *(i for w in self._triggered.values() for i in w)]
@@ -160,15 +167,21 @@ class Nemesis:
         is_its_own = hasattr(fault, "step_action") or _holds_from_the_start(injection)
         if not is_its_own and state.startswith(("exited", "signalled")):
             evidence = Evidence(False, f"{fault.target} had already ended: {state}")
+        elif getattr(fault, "is_proven_at_end", False):
+            self._planted.append((began_ns, injection))
+            return
         else:
             if fault.heals:
                 # Before the attempt: what half happened is healed too.
                 self._active.append(_Active(injection, self._heal_at_ns(injection, began_ns)))
-            try:
-                evidence = fault.inject(self.stage)
-            except WorldError as error:
-                evidence = Evidence(False, str(error))
+            evidence = self._evidence(injection)
         self._record(INJECT, injection, evidence, began_ns)
+
+    def _evidence(self, injection: Injection) -> Evidence:
+        try:
+            return injection.fault.inject(self.stage)
+        except WorldError as error:
+            return Evidence(False, str(error))
 
     def _heal_at_ns(self, injection: Injection, began_ns: int) -> Optional[int]:
         if injection.heal_after_ns is not None:

@@ -267,3 +267,28 @@ def test_what_never_had_its_turn_is_said_in_the_order_of_the_plan():
         ],
     )
     assert stage.seen() == [(INJECT, 0, False), (INJECT, 1, False)]
+
+
+class Planted(Scripted):
+    is_proven_at_end: ClassVar[bool] = True
+
+
+def test_what_was_planted_is_asked_when_the_run_is_over_and_holds_since_its_time():
+    stage = ScriptedStage()
+    faults = [
+        injection(Planted("planted", heals=False), at_ms(100)),
+        injection(Scripted("other"), at_ms(200), heal_after_ns=50 * MS, index=1),
+        injection(Planted("never", heals=False), AfterOps("reader", 9), index=2),
+    ]
+    provoke(stage, faults)
+    assert stage.did == [("inject", "other"), ("heal", "other"), ("inject", "planted")]
+    injected = [op for op in stage.ops if op.f == INJECT]
+    told = {op.detail["injection"]: (op.time_ns - START_NS, op.detail["fired"]) for op in injected}
+    assert told == {0: (100 * MS, True), 1: (200 * MS, True), 2: (1_000 * MS, False)}
+
+
+def test_what_was_planted_and_cannot_be_asked_has_not_fired():
+    stage = ScriptedStage(cut_short_ns=START_NS + 300 * MS)
+    unheard = Planted(heals=False, inject_raises=WorldError("find"))
+    provoke(stage, [injection(unheard, at_ms(100))])
+    assert stage.seen() == [(INJECT, 0, False)]

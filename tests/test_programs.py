@@ -76,6 +76,14 @@ def waits_for_a_process():
     code = "import threading; threading.Event().wait()"
     subprocess.run([sys.executable, "-c", code])
 
+def imports_late():
+    spinbed.probe("turn")
+    import sqlite3
+
+def imports_once_it_is_let_go():
+    print("waits", flush=True)
+    signal.pause()
+
 def three_times():
     for _ in range(3):
         spinbed.probe("turn")
@@ -338,6 +346,25 @@ def test_a_module_that_it_never_imports_strikes_nobody(run: Run) -> None:
     ran = run("app:three_times", fault)
     assert ran.result.verdict == "unknown"
     assert "app never imported sqlite3" in ran.result.faults[0].evidence[0]["evidence"]["what"]
+
+
+STALL = '[[fault]]\ntarget = "app"\nkind = "stall"\nheal_after = "10ms"\nat = { probe = "turn" }\n'
+KILL = '[[fault]]\ntarget = "app"\nkind = "kill"\nat = "300ms"\n'
+
+
+@pytest.mark.parametrize(
+    ("what", "other", "fired"),
+    [("imports_late", STALL, [True, True]), ("imports_once_it_is_let_go", KILL, [False, True])],
+)
+def test_an_import_that_is_to_go_wrong_holds_no_other_fault_up(
+    run: Run, what: str, other: str, fired: List[bool]
+) -> None:
+    """Were it waited for, the other one's turn would come at the deadline, or never."""
+    slow = 'kind = "slow_import"\nmodule = "sqlite3"\nduration = "10ms"\n'
+    ran = run(f"app:{what}", f'[[fault]]\ntarget = "app"\n{slow}{other}', deadline="10s")
+    assert [each.fired for each in ran.result.faults] == fired
+    assert not ran.details(HANG)
+    assert ran.exit() == ("0" if other is STALL else "SIGKILL")
 
 
 def test_the_interpreter_that_it_names_is_used_and_told(run: Run) -> None:

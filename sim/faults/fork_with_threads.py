@@ -25,6 +25,7 @@ class ForkWithThreads:
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = False
     roles: ClassVar[frozenset[str]] = frozenset({"program"})
+    is_proven_at_end: ClassVar[bool] = True
 
     target: str
     lock: Literal["plain", "logging", "import"] = field(

@@ -1,18 +1,20 @@
-"""What proves that a hook inside a program struck: its own word, sent from there."""
+"""Faults that strike by a hook inside a program, and prove it by that hook's own word."""
 
 from __future__ import annotations
 
-from sim.abc import Evidence, World
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Dict, Mapping, Optional, Sequence
 
-WITHIN_NS = 20_000_000_000  # a program may come to that import late
+from sim.abc import Capability, Evidence, World
+from sim.history.history import Allowance
 
 
 def hooked(
     world: World, target: str, kind: str, module: str, *, what: str = "imports {}"
 ) -> Evidence:
-    """Waits for it; a program that ends without it, or runs on, has not met the fault. `what` the
-    program then does, with the module in the place of {}."""
-    said = world.launch.hooked(target, kind, module, within_ns=WITHIN_NS)
+    """A program that has ended without it, or ran on, has not met the fault. `what` the program
+    then does, with the module in the place of {}."""
+    said = world.launch.hooked(target, kind, module)
     events = [str(each.get("event")) for each in said]
     struck = [event for event in events if event != "impossible"]
     if not said:
@@ -21,3 +23,38 @@ def hooked(
     why = next((str(each["why"]) for each in said if "why" in each), "")
     seen = f"{target} {what.format(module)}" if struck else f"{module}: {why}"
     return Evidence(bool(struck), seen, {"module": module, "events": events[:16]})
+
+
+@dataclass(frozen=True)
+class ImportFault:
+    """What all faults in the import of a module are; each adds its name and what its hook does."""
+
+    hook: ClassVar[str]  # its kind, of sim.inside.import_hooks
+    requires: ClassVar[frozenset[Capability]] = frozenset({Capability.LAUNCH})
+    heals: ClassVar[bool] = False
+    fatal: ClassVar[bool] = False
+    roles: ClassVar[frozenset[str]] = frozenset({"program"})
+    is_proven_at_end: ClassVar[bool] = True
+
+    target: str
+    module: str = field(metadata={"doc": "its full name"})
+
+    def does(self) -> Mapping[str, Any]:
+        """What the hook is told, beside its kind and the module."""
+        return {}
+
+    def prepare(self, world: World) -> None:
+        spec: Dict[str, Any] = {"kind": self.hook, "module": self.module, **self.does()}
+        imports_max: Optional[int] = getattr(self, "imports_max", None)
+        if imports_max is not None:
+            spec["times"] = imports_max
+        world.launch.hook(self.target, spec)
+
+    def inject(self, world: World) -> Evidence:
+        return hooked(world, self.target, self.hook, self.module)
+
+    def heal(self, world: World) -> Evidence:
+        return Evidence(True, "nothing to heal")
+
+    def accounts_for(self, because: str) -> Sequence[Allowance]:
+        return ()

@@ -24,6 +24,7 @@ class NoMainGuard:
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = False
     roles: ClassVar[frozenset[str]] = frozenset({"program"})
+    is_proven_at_end: ClassVar[bool] = True
 
     target: str
 

@@ -33,6 +33,7 @@ class PreloadBroken:
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = False
     roles: ClassVar[frozenset[str]] = frozenset({"program"})
+    is_proven_at_end: ClassVar[bool] = True
 
     target: str
     how: Literal["import_error", "error", "exits"] = field(

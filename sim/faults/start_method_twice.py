@@ -20,6 +20,7 @@ class StartMethodTwice:
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = False
     roles: ClassVar[frozenset[str]] = frozenset({"program"})
+    is_proven_at_end: ClassVar[bool] = True
 
     target: str
     method: Literal["fork", "spawn", "forkserver"] = field(

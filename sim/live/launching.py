@@ -47,8 +47,7 @@ class _Asked:
 
 class LiveLaunch:
     """Satisfies sim.abc.Launch. `newest` is the current incarnation of a process; `heard` what its
-    hooks have said; `wait_for` lets time pass until something is so, the program has ended, or the
-    time is over."""
+    hooks have said."""
 
     def __init__(
         self,
@@ -57,7 +56,6 @@ class LiveLaunch:
         supervisor: Supervisor,
         newest: Callable[[str], LiveProgram],
         heard: Callable[[str, str, str], Sequence[Mapping[str, Any]]],
-        wait_for: Callable[[str, Callable[[], object], int], None],
     ) -> None:
         self._folder = folder
         self._run = run
@@ -67,7 +65,6 @@ class LiveLaunch:
         self._beside: Dict[Tuple[str, str], Mapping[str, Any]] = {}  # by process and region
         self._newest = newest
         self._heard = heard
-        self._wait_for = wait_for
 
     def watch_for(self, checkers: Sequence[str]) -> None:
         """Before the start: these checkers will want to know."""
@@ -173,10 +170,7 @@ class LiveLaunch:
     def add_module(self, process: str, name: str, text: str) -> None:
         self._of(process).modules[name] = text
 
-    def hooked(
-        self, process: str, kind: str, module: str, *, within_ns: int
-    ) -> Sequence[Mapping[str, Any]]:
-        self._wait_for(process, lambda: self._heard(process, kind, module), within_ns)
+    def hooked(self, process: str, kind: str, module: str) -> Sequence[Mapping[str, Any]]:
         return self._heard(process, kind, module)
 
     def regions(self, process: str) -> Sequence[str]:

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import (
     Any,
-    Callable,
     ClassVar,
     Deque,
     Dict,
@@ -71,7 +70,7 @@ class ProgramWorld:
                 self._waits_at.setdefault((at.process, at.probe), []).append(at)
         self._run = self._prefix.strip("/.")
         around = (Path(self._folder), self._run, supervisor)
-        self._launch = LiveLaunch(*around, self._newest, self._heard, self._wait)
+        self._launch = LiveLaunch(*around, self._newest, self._heard)
         self._launch.watch_for(plan.checkers)
 
     # What the nemesis drives.
@@ -140,7 +139,12 @@ class ProgramWorld:
 
     def await_state(self, process: str, state: str, *, within_ns: int) -> str:
         life = self._newest(process)
-        self._wait(process, lambda: life.os_state().startswith(state), within_ns, POLL_NS)
+        deadline_ns = min(self.now_ns() + within_ns, self._deadline_ns)
+        while not life.os_state().startswith(state) and not life.is_dead:
+            now_ns = self.now_ns()
+            if now_ns >= deadline_ns:
+                break
+            self._supervisor.pump(min(deadline_ns, now_ns + POLL_NS))
         return life.os_state()
 
     @property
@@ -252,23 +256,6 @@ class ProgramWorld:
             detail = f"{process.name}: {error}"
             raise WorldError("start", errno=error.errno, detail=detail) from error
         self._lives[process.name] = life
-
-    def _wait(
-        self,
-        process: str,
-        done: Callable[[], object],
-        within_ns: int,
-        poll_ns: Optional[int] = None,
-    ) -> None:
-        """Until it is done, the program has ended, or the time of it or of the run is over."""
-        life = self._newest(process)
-        deadline_ns = min(self.now_ns() + within_ns, self._deadline_ns)
-        while not done() and not life.is_dead:
-            now_ns = self.now_ns()
-            if now_ns >= deadline_ns:
-                return
-            step_ns = deadline_ns if poll_ns is None else min(deadline_ns, now_ns + poll_ns)
-            self._supervisor.pump(step_ns)
 
     def _cut_short(self) -> None:
         """The time is over: collect evidence while it is fresh."""

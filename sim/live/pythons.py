@@ -97,9 +97,10 @@ def _rung(python: Python, kind: str, override: str) -> str:
     variables = {choice.VARIABLE: kind, features.VARIABLE: override}
     env = {**os.environ, **variables}
     env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
+    script = Path(rungs.__file__).read_text(encoding="utf-8") + "\nprint(best_rung())\n"
     try:
         done = subprocess.run(
-            [python.executable, "-c", Path(rungs.__file__).read_text(encoding="utf-8")],
+            [python.executable, "-c", script],
             cwd="/",
             env=env,
             stdin=subprocess.DEVNULL,

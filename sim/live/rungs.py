@@ -1,6 +1,6 @@
 """What `best` comes to where a program runs, as `spinbed doctor` tells it of itself.
 
-Also a script that another interpreter runs, and so of nothing but the kernels.
+Its text is also run by other interpreters, so it needs nothing but the kernels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,3 @@ def best_rung(kind: Optional[str] = None, override: Optional[str] = None) -> str
 
         return really_runs(BEST)
     return rung_of(BEST, chosen.cpu.features(override))
-
-
-if __name__ == "__main__":
-    print(best_rung())
