@@ -22,8 +22,11 @@ from sim.scenario import names, steps
 from sim.scenario.durations import PATTERN, BadDuration, parse_duration
 from sim.scenario.names import OneOf
 
-# TOML is typed: "8" is no number and 1 is no boolean. Defaults go through the same validators.
-STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+# TOML is typed: "8" is no number and 1 is no boolean. Defaults go through the same validators,
+# which are built when the first table of their kind is met: a file has few of the kinds.
+STRICT = ConfigDict(
+    extra="forbid", strict=True, frozen=True, validate_default=True, defer_build=True
+)
 
 MESSAGES_MAX = 1_000_000
 READERS_MAX = 64

@@ -7,6 +7,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from pydantic import BaseModel
 
+from sim import faults
 from sim.plugin import PluginError, is_named
 from sim.scenario.expect_models import EXPECTATIONS
 from sim.scenario.exploring import SOMETIMES, Explore
@@ -148,19 +149,17 @@ def _process(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
 
 def _fault(raw: Any, path: Path, problems: Collector, *, imports: bool) -> Optional[Any]:
     """A plug-in's own keys are its fields, which are known once it is imported."""
-    models = dict(fault_models())
     name = raw.get("kind") if isinstance(raw, dict) else None
-    if isinstance(name, str) and is_named(name):
-        if not imports:
-            return problems.validated(UnreadFault, raw, path)
-        try:
-            models[name] = fault_model(name)
-        except PluginError as error:
-            problems.add((*path, "kind"), str(error), error.nearest)
-            return None
-    if isinstance(name, str) and name in models:
-        raw = _without_vain_healing(raw, path, problems)
-    return _one_of(models, "kind", "fault", raw, path, problems)
+    if not isinstance(name, str) or not (is_named(name) or name in faults.FAULTS):
+        return _one_of(fault_models(), "kind", "fault", raw, path, problems)
+    if is_named(name) and not imports:
+        return problems.validated(UnreadFault, raw, path)
+    try:
+        model = fault_model(name)
+    except PluginError as error:
+        problems.add((*path, "kind"), str(error), error.nearest)
+        return None
+    return problems.validated(model, _without_vain_healing(raw, path, problems), path)
 
 
 def _without_vain_healing(raw: Any, path: Path, problems: Collector) -> Any:
