@@ -112,8 +112,9 @@ def run(
     the operating system fails is unknown.
     """
     from sim.arguments import JOURNALS, journals_folder, reproducing
-    from sim.commands import crew_for
-    from sim.run import load_all, plan_all
+    from sim.loading import load_all
+    from sim.run import plan_all
+    from sim.running import crew_for
 
     scenarios = load_all([os.fspath(path)])
     plans = plan_all(scenarios, seed)

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Iterable, Optional
 
+JOURNALS = Path(".spinbed") / "journals"
 SEED_MAX = 2**64 - 1
 JOBS_MAX = 256  # each is a thread, a watcher, a template and a run's processes
 

@@ -13,18 +13,17 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Callable, Iterable, NoReturn, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, NoReturn, Optional, Sequence
 
-from sim.argument_types import JOBS_MAX, count, folder, hint, nearest, seed
+from sim.argument_types import JOBS_MAX, JOURNALS, count, folder, hint, nearest, seed
 from sim.errors import ExitStatus, Problem, ScenarioError
-from sim.exploring_arguments import explore_options, tape_options
 from sim.report import REPORTS
-from sim.scenario.plan import Plan
-from sim.scenario.scenario import Scenario
 from sim.selection import selection
-from sim.trying_arguments import JOURNALS, matrix_options, new_options, try_options
+
+if TYPE_CHECKING:
+    from sim.scenario.plan import Plan
+    from sim.scenario.scenario import Scenario
 
 REPEAT_MAX = 1_000_000
 WORLDS = ("live", "virtual")
@@ -48,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Raises ScenarioError for wrong usage, SystemExit for --help and --version."""
-    parser, commands = _parsers()
+    parser, commands = _parsers(argv)
     if not argv:
         parser.print_help(sys.stderr)
         raise SystemExit(ExitStatus.BAD_INPUT)
@@ -87,7 +86,8 @@ def _known_flags(lead: str, words: Sequence[str], parser: Parser) -> None:
             _refuse(f"{lead}no option {flag!r}", flag, flags)
 
 
-def _parsers() -> tuple[Parser, dict[str, Parser]]:
+def _parsers(argv: Sequence[str]) -> tuple[Parser, dict[str, Parser]]:
+    """Of the commands that argv has no word of, the options are left out: that saves imports."""
     parser = Parser(
         prog="spinbed",
         description="Run writer and reader processes over shared memory, break them, judge them.",
@@ -95,7 +95,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         "an unmet expectation, 4 crash, 3 liveness, 5 leak, 2 unknown, 0 all as expected.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"spinbed {version()}")
+    parser.add_argument("--version", action=_Version)
     table = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands = {}
     for name, what in (
@@ -114,12 +114,30 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         ("version", "print the version"),
     ):
         commands[name] = table.add_parser(name, help=what, description=what, allow_abbrev=False)
-    for name in ("run", "list", "validate", "explore", "matrix"):
-        commands[name].add_argument(
+    for name in commands.keys() & set(argv):
+        _options(name, commands[name])
+    return parser, commands
+
+
+class _Version(argparse.Action):
+    """argparse's own wants to know the version before anybody asks for it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        what = "show program's version number and exit"
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=what)
+
+    def __call__(self, parser: argparse.ArgumentParser, *parsed: Any) -> NoReturn:
+        print(f"spinbed {version()}")
+        parser.exit()
+
+
+def _options(name: str, parser: Parser) -> None:
+    if name in ("run", "list", "validate", "explore", "matrix"):
+        parser.add_argument(
             "paths", nargs="+", metavar="PATH", help="a scenario file, or a folder of them"
         )
-    for name in ("run", "list", "explore", "matrix"):
-        commands[name].add_argument(
+    if name in ("run", "list", "explore", "matrix"):
+        parser.add_argument(
             "-k",
             type=_expression,
             dest="expression",
@@ -127,16 +145,20 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
             default=None,
             help="only runs whose name has these words ('a b', 'not a', 'a or b'; '=name' exactly)",
         )
-    _run_options(commands["run"])
-    try_options(commands["try"])
-    new_options(commands["new"])
-    matrix_options(commands["matrix"])
-    explore_options(commands["explore"])
-    tape_options(commands)
-    commands["doctor"].add_argument(
-        "--reap", action="store_true", help="remove what dead runs left over, and only that"
-    )
-    return parser, commands
+    if name == "run":
+        _run_options(parser)
+    elif name in ("try", "new", "matrix"):
+        from sim import trying_arguments
+
+        trying_arguments.OPTIONS[name](parser)
+    elif name in ("explore", "replay", "shrink", "diff"):
+        from sim import exploring_arguments
+
+        exploring_arguments.OPTIONS[name](parser)
+    elif name == "doctor":
+        parser.add_argument(
+            "--reap", action="store_true", help="remove what dead runs left over, and only that"
+        )
 
 
 def _run_options(parser: Parser) -> None:
@@ -323,6 +345,8 @@ def _file_name(plan: Plan) -> str:
 
 
 def version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("spinbed")
     except metadata.PackageNotFoundError:  # a checkout on the path, not installed

@@ -21,7 +21,6 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         try:
             from sim import commands
 
-            termination.become(termination.OPEN)
             return commands.execute(sys.argv[1:] if argv is None else argv)
         finally:
             termination.end(before, is_last=is_last)

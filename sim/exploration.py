@@ -15,11 +15,11 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Uni
 
 from rich.console import Console
 
-from sim import run as story
 from sim.arguments import selected, tape_name
 from sim.errors import ExitStatus, Problem, ScenarioError, worst
 from sim.hang.classes import Hang
 from sim.hang.explain import explain
+from sim.loading import load_all
 from sim.report.exploration import Ticker, outcome_line, totals_line
 from sim.report.output import printing
 from sim.scenario.document import read_text
@@ -173,7 +173,7 @@ def explore(arguments: argparse.Namespace) -> ExitStatus:
 
 def _selected(arguments: argparse.Namespace) -> Tuple[Sequence[Scenario], Sequence[Scenario]]:
     """Those for the virtual world, and those that leave it out. Raises ScenarioError."""
-    chosen = selected(story.load_all(arguments.paths), arguments)
+    chosen = selected(load_all(arguments.paths), arguments)
     scenarios = [each for each in chosen if VIRTUAL in each.worlds]
     elsewhere = [each for each in chosen if VIRTUAL not in each.worlds]
     problems = [

@@ -6,7 +6,7 @@ import argparse
 import importlib
 import re
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Sequence, Tuple, TypeVar
 
 from sim.argument_types import JOBS_MAX, count, file, folder, hint, seed
 from sim.scenario.durations import BadDuration, parse_duration
@@ -81,17 +81,19 @@ def explore_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def tape_options(commands: Mapping[str, argparse.ArgumentParser]) -> None:
-    for name in ("replay", "shrink", "diff"):
-        commands[name].add_argument("tape", type=file, metavar="TAPE", help="a tape file")
-    commands["diff"].add_argument("other", type=file, metavar="TAPE", help="another one")
-    commands["replay"].add_argument(
+def replay_options(parser: argparse.ArgumentParser) -> None:
+    _tape(parser)
+    parser.add_argument(
         "--trace", action="store_true", help="print a lane for each process, a line for each step"
     )
-    commands["replay"].add_argument(
+    parser.add_argument(
         "--svg", type=file, default=None, metavar="FILE", help="the lanes as a picture"
     )
-    commands["shrink"].add_argument(
+
+
+def shrink_options(parser: argparse.ArgumentParser) -> None:
+    _tape(parser)
+    parser.add_argument(
         "-o",
         "--output",
         type=file,
@@ -99,7 +101,7 @@ def tape_options(commands: Mapping[str, argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="the tape to write (default: beside the other, NAME.shrunk.tape.json)",
     )
-    commands["shrink"].add_argument(
+    parser.add_argument(
         "--budget",
         type=_budget,
         default=10 * 10**9,
@@ -107,6 +109,15 @@ def tape_options(commands: Mapping[str, argparse.ArgumentParser]) -> None:
         metavar="TIME",
         help="it may take this long (default 10s)",
     )
+
+
+def diff_options(parser: argparse.ArgumentParser) -> None:
+    _tape(parser)
+    parser.add_argument("other", type=file, metavar="TAPE", help="another one")
+
+
+def _tape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tape", type=file, metavar="TAPE", help="a tape file")
 
 
 def explorer() -> Any:
@@ -160,3 +171,11 @@ def _shard(text: str) -> Tuple[int, int]:
     if not 1 <= index <= of:
         raise argparse.ArgumentTypeError(f"{text!r} is no shard: 1/4 to 4/4 are the parts of four")
     return index, of
+
+
+OPTIONS = {
+    "explore": explore_options,
+    "replay": replay_options,
+    "shrink": shrink_options,
+    "diff": diff_options,
+}

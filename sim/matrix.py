@@ -11,10 +11,11 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 from sim import run as story
 from sim.arguments import journals_folder, selected
-from sim.commands import crew_for
 from sim.errors import ExitStatus, Problem, ScenarioError, worst
 from sim.live.interpreters import Lack, find
+from sim.loading import load_all
 from sim.report import text
+from sim.running import crew_for
 from sim.scenario.plan import Plan, ProgramWorkload
 from sim.scenario.scenario import Scenario
 from sim.verdict import RunResult
@@ -25,7 +26,7 @@ Cell = Tuple[str, str]  # scenario, interpreter
 def matrix_command(arguments: argparse.Namespace) -> ExitStatus:
     """One run of each scenario in each interpreter; those that the host lacks are said, and are a
     failure with --require alone. Each `program` runs there, whatever its file names."""
-    scenarios = selected(story.load_all(arguments.paths), arguments)
+    scenarios = selected(load_all(arguments.paths), arguments)
     chosen = [each for each in scenarios if _programs(each)]
     if not chosen:
         message = "no scenario here has a `program`: there is nothing to put into an interpreter"

@@ -26,6 +26,7 @@ from sim.arguments import JOURNALS, journal_name, journals_folder, reproducing
 from sim.crew import failed
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
 from sim.live.cpu import check_environments
+from sim.loading import load_all
 from sim.report.text import failure_lines
 from sim.scenario.plan import Plan
 from sim.verdict import RunResult
@@ -174,7 +175,7 @@ def _plans(path: Path, seed: int, config: pytest.Config) -> Planned:
     """Every run of a file. Raises ScenarioError."""
     started_in = config.invocation_params.dir
     shown = path.relative_to(started_in) if path.is_relative_to(started_in) else path
-    scenarios = [replace(each, path=str(shown)) for each in story.load_all([str(path)])]
+    scenarios = [replace(each, path=str(shown)) for each in load_all([str(path)])]
     again = reproducing(scenarios)
     plans = story.plan_all(scenarios, seed)
     check_environments(plans)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence, TypeVar
+from typing import Optional, Sequence
 
-from sim.errors import Problem, ScenarioError
 from sim.history.journal import Journal
 from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
@@ -13,26 +12,12 @@ from sim.live.program_world import ProgramWorld
 from sim.live.pythons import lack_of_interpreters
 from sim.live.rights import lack_of_damage, lack_of_rights
 from sim.live.world import LiveWorld
-from sim.scenario.loader import count_runs, discover, load
+from sim.loading import of_all
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.scenario import Scenario
 from sim.verdict import RunResult, judge
 from sim.worlds import Worlds, is_there, refuse_live_only, run_virtually
-
-T = TypeVar("T")
-U = TypeVar("U")
-
-
-def load_all(paths: Sequence[str]) -> Sequence[Scenario]:
-    """Every run of every file. Raises ScenarioError with the problems of all files."""
-    return _each(load, discover(paths))
-
-
-def count_all(paths: Sequence[str]) -> Mapping[str, int]:
-    """How many runs each file makes; nothing that a file names is imported. Raises ScenarioError
-    with the problems of all files."""
-    return dict(_each(lambda path: [(str(path), count_runs(path))], discover(paths)))
 
 
 def plan_all(
@@ -47,20 +32,7 @@ def plan_all(
             refuse_live_only(scenario)
         return [made]
 
-    return _each(plan, scenarios)
-
-
-def _each(make: Callable[[T], Sequence[U]], sources: Sequence[T]) -> Sequence[U]:
-    made: List[U] = []
-    problems: List[Problem] = []
-    for source in sources:
-        try:
-            made += make(source)
-        except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(tuple(dict.fromkeys(problems)))
-    return made
+    return of_all(plan, scenarios)
 
 
 def run(plan: Plan, worlds: Worlds, *, reproduce: str, journal: Path) -> RunResult:

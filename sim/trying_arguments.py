@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 from typing import List
 
-from sim.argument_types import JOBS_MAX, count, file, folder, seed
+from sim.argument_types import JOBS_MAX, JOURNALS, count, file, folder, seed
 from sim.live.interpreters import MINORS
 from sim.scenario.examples import EXAMPLES
 from sim.scenario.shorthand import SHORTHANDS
 
 REPEAT_MAX = 10_000
-JOURNALS = Path(".spinbed") / "journals"
 
 
 def try_options(parser: argparse.ArgumentParser) -> None:
@@ -79,3 +77,6 @@ def _pythons(text: str) -> List[str]:
             why = f"{python!r} is neither a version (3.10, 3.10.13) nor a path with a slash"
             raise argparse.ArgumentTypeError(why)
     return list(dict.fromkeys(pythons))
+
+
+OPTIONS = {"try": try_options, "new": new_options, "matrix": matrix_options}

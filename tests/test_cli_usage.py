@@ -14,7 +14,7 @@ import pytest
 import scenario_texts
 from warm_command import Spinbed, variables
 
-from sim import cli, commands
+from sim import cli, commands, loading
 from sim.arguments import ReportTo, parse
 from sim.errors import ScenarioError
 
@@ -96,9 +96,8 @@ def test_wrong_usage_is_one_line_that_names_the_nearest(words: str, line: str) -
     """In this process, for speed; below the command itself is seen to print it, and its status."""
     with pytest.raises(ScenarioError) as refused:
         arguments = parse(words.split())
-        from sim import run
 
-        run.load_all(arguments.paths)
+        loading.load_all(arguments.paths)
     assert str(refused.value) == line
 
 
@@ -323,7 +322,7 @@ def test_a_bug_ends_with_70_a_traceback_and_a_request(
     def planted(arguments: object) -> int:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setitem(commands.COMMANDS, "version", planted)
+    monkeypatch.setitem(commands.COMMANDS, "version", lambda: planted)
     assert cli.main(["version"]) == 70
     told = capsys.readouterr().err
     assert "Traceback" in told and "ZeroDivisionError: planted" in told

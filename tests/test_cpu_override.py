@@ -15,6 +15,7 @@ from cy_kernels.features import VARIABLE
 from sim import run as story
 from sim.errors import ScenarioError
 from sim.live.cpu import check_environments, features_here
+from sim.loading import load_all
 
 WATCHDOG_S = 120  # only against a hang
 BAD = "SPINBED_CPU='waitpgk': no feature is called 'waitpgk' (did you mean 'waitpkg'?)"
@@ -99,7 +100,7 @@ def test_the_variable_of_the_runner_and_of_a_process_are_checked_apart(
     assert features_here().override == "none"
     assert features_here(override="").override == ""
     write(tmp_path, "a", WITH_ENV.replace("VALUE", "quux"))
-    plans = story.plan_all(story.load_all([str(tmp_path / "a.toml")]), 0)
+    plans = story.plan_all(load_all([str(tmp_path / "a.toml")]), 0)
     with pytest.raises(ScenarioError) as refused:
         check_environments([*plans, *plans])  # a sweep of many runs says it once
     [problem] = refused.value.problems

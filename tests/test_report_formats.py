@@ -14,7 +14,7 @@ import pytest
 
 from sim.abc import INVALID, UNKNOWN, VALID, Result
 from sim.errors import ExitStatus
-from sim.report import REPORTS, text
+from sim.report import rendered, text
 from sim.verdict import ExpectationResult, FaultResult, ProcessResult, RunResult
 
 SCHEMA = json.loads(
@@ -108,11 +108,11 @@ skip  -        frozen                       seed 0      0 ms
 
 
 def test_text_says_a_line_a_run_three_lines_a_failure_and_the_totals() -> None:
-    assert REPORTS["text"](ALL) == TEXT
+    assert rendered("text", ALL) == TEXT
 
 
 def test_text_of_one_green_run_is_one_line_and_the_total() -> None:
-    assert REPORTS["text"]([GREEN]) == (
+    assert rendered("text", [GREEN]) == (
         "ok    valid    hello  seed 0     12 ms\n\n1 run: 1 as expected, 0 not, 0 skipped\n"
     )
 
@@ -134,7 +134,7 @@ def test_text_counts_each_reason_for_skipping_once() -> None:
 
 
 def test_text_never_sends_a_terminal_what_a_name_carries() -> None:
-    lines = REPORTS["text"]([changed(name="red\x1b[31m\nnext"), GREEN]).splitlines()
+    lines = rendered("text", [changed(name="red\x1b[31m\nnext"), GREEN]).splitlines()
     assert lines[0].startswith("ok    valid    red\\x1b[31m\\x0anext")
 
 
@@ -163,7 +163,7 @@ def test_durations_are_shown_as_people_read_them(duration_ns: int, shown: str) -
 
 
 def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() -> None:
-    document = json.loads(REPORTS["json"](ALL))
+    document = json.loads(rendered("json", ALL))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(document, SCHEMA)
     assert document["scenarios"][0] == {
@@ -213,7 +213,7 @@ def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() ->
 
 
 def test_json_of_a_skipped_run_says_what_the_host_lacks() -> None:
-    (scenario,) = json.loads(REPORTS["json"]([SKIPPED]))["scenarios"]
+    (scenario,) = json.loads(rendered("json", [SKIPPED]))["scenarios"]
     assert (scenario["verdict"], scenario["as_expected"]) == (None, None)
     assert scenario["expectations"] == [
         {
@@ -239,7 +239,7 @@ def at(document: Any, path: Tuple[Any, ...]) -> Any:
     return document
 
 
-DOCUMENT = json.loads(REPORTS["json"]([GREEN]))
+DOCUMENT = json.loads(rendered("json", [GREEN]))
 PATHS: List[Tuple[Any, ...]] = list(objects(DOCUMENT))
 
 
@@ -265,7 +265,7 @@ def test_the_schema_forbids_a_key_too_few(path: Tuple[Any, ...]) -> None:
 
 
 def test_junit_counts_a_failure_an_error_and_a_skipped_case() -> None:
-    suites = ElementTree.fromstring(REPORTS["junit"](ALL))
+    suites = ElementTree.fromstring(rendered("junit", ALL))
     assert suites.tag == "testsuites"
     (suite,) = suites
     assert suite.attrib == {
@@ -287,7 +287,7 @@ def test_junit_counts_a_failure_an_error_and_a_skipped_case() -> None:
 
 
 def test_junit_tells_the_three_lines_and_where_the_journal_is() -> None:
-    suites = ElementTree.fromstring(REPORTS["junit"]([RED]))
+    suites = ElementTree.fromstring(rendered("junit", [RED]))
     case = suites[0][0]
     assert case.attrib == {
         "classname": "scenarios/fast/stalled_reader.toml",
@@ -308,7 +308,7 @@ def test_junit_stays_xml_whatever_a_text_holds() -> None:
     result = changed(
         name=nasty, path=nasty, as_expected=False, failure=(nasty, nasty, nasty), journal=nasty
     )
-    written = REPORTS["junit"]([result, changed(as_expected=None, skipped=nasty)])
+    written = rendered("junit", [result, changed(as_expected=None, skipped=nasty)])
     suites = ElementTree.fromstring(written.encode("utf-8"))
     name = suites[0][0].get("name")
     assert name is not None
@@ -319,6 +319,6 @@ def test_junit_calls_a_skip_that_was_required_a_failure() -> None:
     required = changed(
         verdict=None, as_expected=False, skipped="no kernels", failure=("skipped, but --require",)
     )
-    suites = ElementTree.fromstring(REPORTS["junit"]([required]))
+    suites = ElementTree.fromstring(rendered("junit", [required]))
     assert suites[0].get("failures") == "1"
     assert suites[0].get("skipped") == "0"

@@ -38,13 +38,15 @@ LAYERS = (
     ("virtual", "live"),
     ("hang",),
     ("report",),
-    ("run", "worlds", "argument_types", "exploring_arguments", "trying_arguments"),
+    ("loading", "run", "worlds", "argument_types", "exploring_arguments", "trying_arguments"),
     ("arguments", "selection"),
-    ("cli", "commands", "crew", "exploration", "matrix", "pytest_plugin", "tapes", "trying"),
+    ("crew", "running"),
+    ("matrix", "reading", "surroundings", "exploration", "tapes", "trying"),
+    ("cli", "commands", "pytest_plugin"),
     ("testing",),
     ("spinbed",),
 )
-BESIDE = ({"cli", "pytest_plugin"}, {"commands", "pytest_plugin"})
+BESIDE = ({"cli", "pytest_plugin"}, {"commands", "running", "pytest_plugin"})
 NEVER = ({"transport", "faults", "checkers"}, {"virtual", "live"}, *BESIDE)
 # Narrower than their layer. A fault names Allowance, which abc takes from history.
 ONLY = {
@@ -80,15 +82,19 @@ CLOCK_NAMES = (
 UNDER_TEST = ("sim/inside/", "sim/subjects/", "sim/testing/kit_program")  # not in the bed
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
 COMMAND_LINE = (
-    *("sim/commands", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
+    *("sim/running", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
     *("sim/trying", "sim/matrix"),
+)
+PRINTS = (
+    *("sim/commands.py", "sim/arguments.py", "sim/running.py", "sim/reading.py"),
+    *("sim/surroundings.py", "sim/trying.py", "sim/matrix.py"),
 )
 BANS = {
     "print": Ban(
         ("print",),
         PRODUCT,
-        ("sim/report/", "sim/commands.py", "sim/trying.py", "sim/matrix.py", "sim/subjects/"),
-        "return the text; sim/report/ and sim/commands.py print it",
+        ("sim/report/", *PRINTS, "sim/subjects/"),
+        "return the text; sim/report/ and the commands print it",
     ),
     "dice": Ban(
         ("random", "random.*", "numpy.random*"),
