@@ -24,6 +24,8 @@ from pytest_runs import environment
 
 WATCHDOG_S = 120  # only against a hang
 PACKET_BYTES_MAX = 2**17
+# What most commands import when they are asked for.
+COMMANDS = ("sim.commands", "sim.running", "sim.reading", "sim.trying", "sim.matrix")
 
 
 class Spinbed(Protocol):
@@ -98,7 +100,7 @@ def warm_spinbed() -> Iterator[Spinbed]:
     ) -> subprocess.CompletedProcess[str]:
         return warm.run(list(map(str, words)), cwd, variables(path), in_one=False)
 
-    with WarmCommand("sim.cli", "sim.commands") as warm:
+    with WarmCommand("sim.cli", *COMMANDS) as warm:
         yield spinbed
 
 
@@ -110,7 +112,7 @@ def warm_pytest() -> Iterator[RunPytest]:
         return warm.run(["-p", plugin, *words], cwd, environment(), in_one=True)
 
     # Not the plugin itself, whose assertions pytest rewrites.
-    with WarmCommand("pytest", "sim.commands") as warm:
+    with WarmCommand("pytest", *COMMANDS) as warm:
         yield run_pytest
 
 
