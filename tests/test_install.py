@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ NOT_PART_OF_A_CLONE = shutil.ignore_patterns(
 )
 WRITTEN_IN_C = "sim/subjects/native/constants.c"  # all other C is made from Cython
 
-# A build that stops at the compiler need not compile all of the product to show what it shows.
+# A build need not compile all of the product to show what it shows.
+FEW = ("clock", "ring")
 ONE_KERNEL = "def answer():\n    return 42\n"
 
 pytestmark = pytest.mark.skipif(
@@ -46,10 +48,16 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_clone(clone: Path) -> Path:
-    """The same with kernels that compile in a second, for what happens around the compiler."""
+    """The same with few kernels that compile in a second, for what happens around the compiler."""
     for path in (clone / "cy_kernels").glob("*.pyx"):
         path.with_suffix(".pxd").unlink(missing_ok=True)
-        path.write_text(ONE_KERNEL)
+        path.unlink()
+    for name in FEW:
+        (clone / f"cy_kernels/{name}.pyx").write_text(ONE_KERNEL)
+    package = clone / "cy_kernels/__init__.py"
+    text, lists = re.subn(r"(?<=\nKERNELS = )\([^=]*\n\)", repr(FEW), package.read_text())
+    assert lists == 1
+    package.write_text(text)
     return clone
 
 
@@ -75,7 +83,7 @@ def pip(clone: Path, *arguments: str, **changes: str) -> subprocess.CompletedPro
 def install(clone: Path, **changes: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     target = clone.parent / "installed"
     shutil.rmtree(target, ignore_errors=True)
-    return pip(clone, "install", "--target", str(target), ".", **changes), target
+    return pip(clone, "install", "--no-compile", "--target", str(target), ".", **changes), target
 
 
 def status_of(installed: Path) -> str:
