@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Mapping, Optional, Sequence, Tuple
 
 from sim.live.death import die_with_parent
-from sim.live.memory import ProcessMemory
 
 FDS = 4  # probes, this order, stdout, stderr
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells say it
@@ -48,6 +47,8 @@ def become_participant(fds: Sequence[int], own: Sequence[int]) -> int:
     only where that cannot be executed."""
     for fd in own:
         os.close(fd)
+    from sim.live.memory import ProcessMemory  # which a program of anybody's does without
+
     control, memory, stderr = fds
     duplicate = os.dup(memory)
     opened = ProcessMemory(duplicate)

@@ -1,7 +1,8 @@
 """The clean, single-threaded interpreter that participants are started from.
 
-One fork of it takes 1 to 2 ms, because all imports are done. Death signals follow the thread that
-forked, hence one thread, and one process that does nothing else.
+One fork of it takes 1 to 2 ms, because all imports are done: what programs need at its own start,
+what participants need before the first of these. Death signals follow the thread that forked, hence
+one thread, and one process that does nothing else.
 
 Messages, JSON in packets (descriptors travel beside):
     to the template   {"spawn": key, "start": method, "prefix": of all names}
@@ -16,27 +17,20 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import importlib
 import json
-import multiprocessing
-import multiprocessing.forkserver
-import multiprocessing.process
-import multiprocessing.reduction
-import multiprocessing.resource_tracker
-import multiprocessing.util
 import os
 import resource
 import selectors
 import socket
-import sys
-import tempfile
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from cy_kernels import choice
-from sim.live import child, exec_child
+from sim.live import exec_child
 from sim.live.death import die_with_parent
 from sim.live.litter import SHM
-from sim.live.memory import ProcessMemory
-from sim.live.workload import Payloads
+
+if TYPE_CHECKING:
+    import multiprocessing.process
 
 START_METHODS = ("template", "fork", "spawn", "forkserver")
 PACKET_BYTES_MAX = 65536
@@ -60,17 +54,15 @@ def main(commands: int, watcher: int) -> None:
     # A crash that was asked for should not fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     template = Template(socket.socket(fileno=commands))
-    _warm_up()
-    gc.collect()
-    gc.freeze()  # or the first collection in each child copies every page that holds an object
+    _freeze()
     template.serve()
     os._exit(0)
 
 
-def _warm_up() -> None:
-    """What every participant would do for itself: loading the kernels alone costs it 4 ms."""
-    choice.preload()
-    Payloads(0, 1).payload(0, 1)
+def _freeze() -> None:
+    """Or the first collection in each child copies every page that holds an object."""
+    gc.collect()
+    gc.freeze()
 
 
 class Template:
@@ -81,6 +73,7 @@ class Template:
         self._selector = selectors.DefaultSelector()
         self._selector.register(commands, selectors.EVENT_READ, None)
         self._own: Dict[int, int] = {}  # descriptors of ours that a fork inherits
+        self._participants: Any = None  # the module, once there is one to start
 
     def serve(self) -> None:
         """Returns when the runner is gone."""
@@ -114,6 +107,10 @@ class Template:
     def _spawn(self, key: int, start: str, prefix: str, fds: List[int]) -> None:
         own = [self._commands.fileno(), self._selector.fileno(), *self._own]
         process: Any = None
+        if start != EXEC and self._participants is None:
+            self._participants = importlib.import_module("sim.live.participants")
+            self._participants.warm_up()
+            _freeze()
         if start == EXEC:
             pid = _execute(lambda: exec_child.main(fds, own))
         elif start == INTERPRETER:
@@ -121,11 +118,11 @@ class Template:
         elif start == "template":
             pid = os.fork()
             if pid == 0:
-                _become_participant(fds, own)
+                self._participants.become(fds, own)
         else:
             if start == "forkserver":
-                _keep_sockets_in(SHM + prefix)
-            process = _start(start, fds, own)
+                self._participants.keep_sockets_in(SHM + prefix)
+            process = self._participants.start(start, fds, own)
             pid = process.pid
         death = os.pidfd_open(pid)
         # A fork server is the parent of what it starts: only its pipe knows the exit status.
@@ -160,15 +157,6 @@ class Template:
             os._exit(0)  # the runner is gone: everybody goes
 
 
-def _become_participant(fds: List[int], own: Sequence[int]) -> None:
-    """In the child, which must never return into the template's loop."""
-    code = 1
-    try:
-        code = child.main(fds[0], fds[1], fds[2], own)
-    finally:
-        os._exit(code)
-
-
 def _execute(become: Callable[[], int]) -> int:
     """Returns once the child is another program, or has failed to become it: exec closes the pipe.
     Until then /proc would tell of the template."""
@@ -184,69 +172,3 @@ def _execute(become: Callable[[], int]) -> int:
     os.read(read, 1)
     os.close(read)
     return pid
-
-
-def _keep_sockets_in(folder: str) -> None:
-    """multiprocessing puts the fork server's socket into a temporary folder of its own, which
-    nobody removes after a process that ends as we do; under this name the watcher does. Longer
-    than 64 bytes it must not be, or it is not taken."""
-    if not os.path.isdir(folder):
-        os.mkdir(folder, 0o700)
-    before = tempfile.tempdir
-    tempfile.tempdir = folder
-    multiprocessing.util.get_temp_dir()  # makes it once, and stays with it
-    tempfile.tempdir = before
-
-
-class _Passed:
-    """A descriptor as an argument of a multiprocessing.Process, whatever starts that."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-
-    def __getstate__(self) -> Any:
-        return multiprocessing.reduction.DupFd(self.fd)
-
-    def __setstate__(self, duplicate: Any) -> None:
-        self.fd = duplicate.detach()
-
-
-def _start(start: str, fds: List[int], own: Sequence[int]) -> Any:
-    context: Any = multiprocessing.get_context(start)
-    foreign = own if start == "fork" else ()
-    passed = [_Passed(fd) for fd in fds]
-    process = context.Process(target=_in_multiprocessing, args=(passed, foreign))
-    environ = dict(os.environ)
-    memory = ProcessMemory(os.dup(fds[1]))
-    stderr = os.dup(child.STDERR)
-    try:
-        if start == "spawn":  # an interpreter that fails before a line of ours says so there
-            multiprocessing.resource_tracker.ensure_running()  # not with a participant's stderr
-            os.dup2(fds[2], child.STDERR)
-        # What a fresh interpreter must see already at its start, such as PYTHONHASHSEED.
-        os.environ.update(memory.task().process.env)
-        process.start()
-    finally:
-        os.dup2(stderr, child.STDERR)
-        os.close(stderr)
-        memory.close()
-        os.environ.clear()
-        os.environ.update(environ)
-    return process
-
-
-def _in_multiprocessing(passed: Sequence[_Passed], foreign: Sequence[int]) -> None:
-    die_with_parent()
-    _let_the_fork_server_end()
-    control, memory, stderr = (p.fd for p in passed)
-    sys.exit(child.main(control, memory, stderr, foreign))
-
-
-def _let_the_fork_server_end() -> None:
-    """It lives as long as anybody has its pipe, which each process that it starts inherits: it and
-    we would keep each other alive when the template has been killed."""
-    server: Any = multiprocessing.forkserver._forkserver
-    pipe = getattr(server, "_forkserver_alive_fd", None)
-    if pipe is not None:
-        os.close(pipe)
-        server._forkserver_alive_fd = None
