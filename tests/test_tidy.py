@@ -7,7 +7,7 @@ import builtins
 import re
 import subprocess
 from collections import Counter
-from fnmatch import fnmatch
+from fnmatch import translate
 from functools import cache
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple, Optional
@@ -134,6 +134,11 @@ def parsed(source: Source) -> ast.Module:
     return ast.parse(source.text, source.path)
 
 
+@cache
+def nodes(source: Source) -> list[ast.AST]:
+    return list(ast.walk(parsed(source)))
+
+
 def python(sources: list[Source], *within: str) -> Iterator[Source]:
     for source in sources:
         if source.path.endswith(PYTHON) and source.path.startswith(within):
@@ -143,7 +148,7 @@ def python(sources: list[Source], *within: str) -> Iterator[Source]:
 def imported(source: Source) -> Iterator[tuple[int, str]]:
     """Every module or name imported, dotted and absolute, wherever in the file."""
     package = source.path.rsplit("/", 1)[0].split("/")
-    for node in ast.walk(parsed(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -168,10 +173,11 @@ def dotted(node: ast.AST) -> Optional[str]:
     return None
 
 
-def used(source: Source) -> Iterator[tuple[int, str]]:
+@cache
+def used(source: Source) -> list[tuple[int, str]]:
     """Every dotted name, with `import x as y` and `from x import y` resolved."""
     aliases = {}
-    for node in ast.walk(parsed(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.split(".")[0]
@@ -179,13 +185,14 @@ def used(source: Source) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-    yield from imported(source)
-    for node in ast.walk(parsed(source)):
+    found = list(imported(source))
+    for node in nodes(source):
         name = dotted(node)
         if name is not None:
             head, dot, rest = name.partition(".")
             if head in aliases or hasattr(builtins, head):  # else a name of the file's own
-                yield node.lineno, aliases.get(head, head) + dot + rest
+                found.append((node.lineno, aliases.get(head, head) + dot + rest))
+    return found
 
 
 def unit(module: str) -> Optional[str]:
@@ -234,7 +241,7 @@ def module_length(sources: list[Source]) -> Iterator[str]:
 
 def function_length(sources: list[Source]) -> Iterator[str]:
     for source in python(sources, *CODE):
-        for node in ast.walk(parsed(source)):
+        for node in nodes(source):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > FUNCTION_LINES_MAX:
@@ -290,11 +297,13 @@ def told_elsewhere(sources: list[Source]) -> Iterator[str]:
 
 
 def banned(ban: Ban) -> Callable[[list[Source]], Iterator[str]]:
+    is_banned = re.compile("|".join(map(translate, ban.names))).match
+
     def rule(sources: list[Source]) -> Iterator[str]:
         for source in python(sources, *ban.within):
             if ban.except_in and source.path.startswith(ban.except_in):
                 continue
-            seen = {(line, n) for line, n in used(source) if any(fnmatch(n, b) for b in ban.names)}
+            seen = {(line, n) for line, n in used(source) if is_banned(n)}
             for line, name in sorted(seen):
                 yield f"{source.path}:{line}: {name} here: {ban.instead}"
 
