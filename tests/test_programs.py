@@ -198,7 +198,7 @@ def test_a_hang_ends_at_the_deadline_with_its_stack(run: Run, what: str) -> None
 
 
 def test_a_program_that_floods_its_output_is_bounded(run: Run) -> None:
-    ran = run("app:floods", deadline="4s")
+    ran = run("app:floods", deadline="2s")
     (end,) = ran.details(EXIT)
     assert end["stdout_bytes"] > 1 << 20
     assert len(end["stdout"]) == 16384
