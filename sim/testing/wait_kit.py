@@ -19,7 +19,7 @@ from sim.testing.wait_peer import PAYLOAD
 
 WATCHDOG_NS = 60 * 10**9  # nothing here takes a second, on a machine that is not overwhelmed
 TIMEOUT_NS = 20_000_000
-MANY_READERS = 8
+MANY_READERS = 4
 MS = 1_000_000
 
 # The sites between a waiter's last poll but one and its sleep, where a change could be lost.
