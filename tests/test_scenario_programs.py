@@ -68,6 +68,7 @@ def test_a_plan_says_what_is_started_and_when_what_goes_wrong(tmp_path: Path) ->
 PROGRAM = 'program = "pkg.module:function"'
 FAULT = 'kind = "env_var"\ntarget = "app[0]"\nvariable = "X"'
 BREAK = 'kind = "break_extension"\ntarget = "app[0]"\n'
+IMPORT = 'target = "app[0]"\n'
 BAD = [
     # (what is replaced, by what, line, key, part of the message, nearest)
     (PROGRAM + "\ncount = 2\npython = \"3.11\"\n", "", 5, "process[0].role",
@@ -93,6 +94,26 @@ BAD = [
     ('variable = "X"', 'variable = "X=1"', 16, "fault[0]", "can be no variable's name", None),
     ('variable = "X"', "", 16, "fault[0].variable", "is required", None),
     (FAULT, BREAK + 'how = "emtpy"', 16, "fault[0]", "did you mean 'empty'?", None),
+    (FAULT, BREAK + 'how = { undefined_symbol = "a\\u0000" }', 16, "fault[0]",
+     "takes a name of letters", None),
+    (FAULT, IMPORT + 'kind = "failing_import"\nmodule = "a"\nexception = "OsError"', 16, "fault[0]",
+     "did you mean 'OSError'?", None),
+    (FAULT, BREAK + 'how = "empty"\nmodule = ""', 16, "fault[0]", "the name of a module", None),
+    (FAULT, IMPORT + 'kind = "missing_module"\nmodule = "a b"', 16, "fault[0]",
+     "`module` is 'a b', not the name of a module", None),
+    (FAULT, IMPORT + 'kind = "import_twice"\nmodule = "a..b"', 16, "fault[0]", "`module`", None),
+    (FAULT, IMPORT + 'kind = "missing_module"\nmodule = "a"\nimports_max = 0', 16, "fault[0]",
+     "`imports_max` is 0", None),
+    (FAULT, IMPORT + 'kind = "failing_import"\nmodule = "a"\nexception = "Nope"', 16, "fault[0]",
+     "`exception` is 'Nope', no built-in exception", None),
+    (FAULT, IMPORT + 'kind = "gated_import"\nmodule = "a"\nuntil = "x"', 16, "fault[0]",
+     "`until` is 'x', no condition", None),
+    (FAULT, IMPORT + 'kind = "limit"\nresource = "AS"\nlimit = 9223372036854775808', 16, "fault[0]",
+     "is the most", None),
+    ('variable = "X"', 'variable = "X"\nvalue = "\\u0000"', 16, "fault[0]", "holds a NUL", None),
+    ('variable = "X"', 'variable = "SPINBED_RUN"', 16, "fault[0]", "own to set", None),
+    ('argv = ["sleep", "1"]', 'argv = [""]', 13, "process[1].argv[0]", "is no command", None),
+    ('"^Error"', "3", 28, "expect[0].output.matches", "expected a string", None),
     (FAULT, BREAK + "how = { empty = 1 }", 16, "fault[0]", "takes no argument, not 1", None),
     (FAULT, BREAK + "how = { truncated_to = -1 }", 16, "fault[0]", "a number of bytes", None),
     (FAULT, BREAK + "how = { empty = 1, text = 1 }", 16, "fault[0]", "has 2 keys", None),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, Mapping, Optional, Sequence, Union
 
 from sim.abc import Capability, Evidence, World
+from sim.faults.hooked import check_module
 from sim.history.history import Allowance
 
 # Each way and, where it has one, what its argument is. sim/live/damage.py is how they are done.
-SIZE, NAME = "a number of bytes, or 'half'", "a name"
+SIZE, NAME = "a number of bytes, or 'half'", "a name of letters, digits, and _ . + -"
+SYMBOL = re.compile(r"[A-Za-z_][\w.+-]{0,200}")
 KINDS: Mapping[str, Optional[str]] = {
     **dict.fromkeys(("missing", "dangling_link", "directory", "foreign_tag"), None),
     **dict.fromkeys(("empty", "short", "script", "text"), None),
@@ -44,6 +47,7 @@ class BreakExtension:
     )
 
     def __post_init__(self) -> None:
+        check_module(self.module)
         how: Dict[str, Any] = self.how if isinstance(self.how, dict) else {self.how: None}
         if len(how) != 1:
             raise ValueError(f"`how` has {len(how)} keys: it is one kind, with its argument")
@@ -53,8 +57,9 @@ class BreakExtension:
             hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(KINDS)}"
             raise ValueError(f"`how` is {kind!r}, no way to break an extension: {hint}")
         wanted = KINDS[kind]
-        is_size = argument == "half" or (isinstance(argument, int) and argument >= 0)
-        is_right = is_size if wanted == SIZE else isinstance(argument, str) and bool(argument)
+        is_size = argument == "half" or (type(argument) is int and argument >= 0)
+        is_name = isinstance(argument, str) and SYMBOL.fullmatch(argument) is not None
+        is_right = is_size if wanted == SIZE else is_name
         if argument is not None and (wanted is None or not is_right):
             raise ValueError(f"`how`: {kind} takes {wanted or 'no argument'}, not {argument!r}")
 

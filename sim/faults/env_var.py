@@ -8,6 +8,9 @@ from typing import ClassVar, Optional, Sequence
 from sim.abc import Capability, Evidence, World
 from sim.history.history import Allowance
 
+OURS = "SPINBED_"
+FREE = ("SPINBED_KERNELS", "SPINBED_CPU")  # of ours, what is anybody's to set
+
 
 @dataclass(frozen=True)
 class EnvVar:
@@ -25,6 +28,10 @@ class EnvVar:
     def __post_init__(self) -> None:
         if not self.variable or "=" in self.variable or "\0" in self.variable:
             raise ValueError(f"`variable` is {self.variable!r}, which can be no variable's name")
+        if self.variable.startswith(OURS) and self.variable not in FREE:
+            raise ValueError(f"`variable`: {self.variable} is spinbed's own to set")
+        if self.value is not None and "\0" in self.value:
+            raise ValueError("`value` holds a NUL, which no variable can")
 
     def prepare(self, world: World) -> None:
         world.launch.set_variable(self.target, self.variable, self.value)

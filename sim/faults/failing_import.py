@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
+import difflib
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Mapping, Optional
 
-from sim.faults.hooked import ImportFault
+from sim.faults.hooked import NAME, ImportFault
+
+BUILT_IN = tuple(
+    name
+    for name, each in vars(builtins).items()
+    if isinstance(each, type) and issubclass(each, BaseException)
+)
 
 
 @dataclass(frozen=True)
@@ -21,5 +30,17 @@ class FailingImport(ImportFault):
         default=None, metadata={"doc": "in so many imports of a process; absent: in all"}
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _can_be_raised(self.exception):
+            near = difflib.get_close_matches(self.exception, BUILT_IN, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else 'or "their_pkg.module:Error"'
+            raise ValueError(f"`exception` is {self.exception!r}, no built-in exception: {hint}")
+
     def does(self) -> Mapping[str, Any]:
-        return {"exception": self.exception, "message": self.message, "at": self.at_statement}
+        exception = self.exception.replace(":", ".")
+        return {"exception": exception, "message": self.message, "at": self.at_statement}
+
+
+def _can_be_raised(name: str) -> bool:
+    return name in BUILT_IN or re.fullmatch(rf"{NAME}:[^\W\d]\w*", name) is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Sequence
 
 from sim.abc import Capability, Evidence, World
+from sim.faults.hooked import check_module
 from sim.history.history import Allowance
 
 
@@ -30,6 +31,7 @@ class ForeignAbi:
     )
 
     def __post_init__(self) -> None:
+        check_module(self.module)
         if "/" not in self.built_by and not re.fullmatch(r"3\.\d+(\.\d+)?", self.built_by):
             raise ValueError(
                 f"`built_by` is {self.built_by!r}, neither a version (3.9) nor a path with a slash"

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Mapping, Optional, Sequence
 
 from sim.abc import Capability, Evidence, World
-from sim.faults.hooked import hooked
+from sim.faults.hooked import NAME, hooked
 from sim.history.history import Allowance
 
-NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 LOCKS: Mapping[str, str] = {"plain": f"{NAME}:{NAME}", "logging": "", "import": NAME}
 HANDLERS = "logging"  # what the hook says of them
 
@@ -48,7 +47,8 @@ class ForkWithThreads:
         world.launch.hook(self.target, spec)
 
     def inject(self, world: World) -> Evidence:
-        what = f"forks while another thread holds {self.lock} {{}}"
+        held = f"{self.lock} {{}}" if self.name else "the locks of {}"
+        what = f"forks while another thread holds {held}"
         return hooked(world, self.target, "fork", self.name or HANDLERS, what=what)
 
     def heal(self, world: World) -> Evidence:

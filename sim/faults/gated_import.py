@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Mapping, Optional
 
 from sim.faults.hooked import ImportFault
+
+UNTIL = r"main_waits|(probe|began|held|released|late|ended|raised|obtained):.+"
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class GatedImport(ImportFault):
     imports_max: Optional[int] = field(
         default=None, metadata={"doc": "in so many imports of a process; absent: in all"}
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if re.fullmatch(UNTIL, self.until) is None:
+            raise ValueError(f"`until` is {self.until!r}, no condition: main_waits")
 
     def does(self) -> Mapping[str, Any]:
         return {"until": self.until, "at": self.at_statement}

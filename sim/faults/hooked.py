@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, Mapping, Optional, Sequence
 
 from sim.abc import Capability, Evidence, World
 from sim.history.history import Allowance
+
+NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+
+
+def check_module(module: str) -> None:
+    """Raises ValueError for what a hook would not take: in the program that is too late."""
+    if re.fullmatch(NAME, module) is None:
+        raise ValueError(f"`module` is {module!r}, not the name of a module")
 
 
 def hooked(
@@ -38,6 +47,12 @@ class ImportFault:
 
     target: str
     module: str = field(metadata={"doc": "its full name"})
+
+    def __post_init__(self) -> None:
+        check_module(self.module)
+        imports_max: Optional[int] = getattr(self, "imports_max", None)
+        if imports_max is not None and imports_max < 1:
+            raise ValueError(f"`imports_max` is {imports_max}: 1 is the least")
 
     def does(self) -> Mapping[str, Any]:
         """What the hook is told, beside its kind and the module."""

@@ -8,6 +8,7 @@ from typing import ClassVar, Sequence
 from sim.abc import Capability, Evidence, World
 from sim.history.history import Allowance
 
+LIMIT_MAX = (1 << 63) - 1  # what setrlimit(2) of Python takes; above it, there is only infinity
 RESOURCES = ("AS", "CPU", "DATA", "FSIZE", "MEMLOCK", "NOFILE", "NPROC", "STACK")
 
 
@@ -29,6 +30,8 @@ class Limit:
     def __post_init__(self) -> None:
         if self.resource not in RESOURCES:
             raise ValueError(f"`resource` is {self.resource!r}: one of {', '.join(RESOURCES)}")
+        if self.limit > LIMIT_MAX:
+            raise ValueError(f"`limit` is {self.limit}: {LIMIT_MAX} is the most")
 
     def prepare(self, world: World) -> None:
         world.launch.limit(self.target, self.resource, self.limit)

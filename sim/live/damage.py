@@ -11,13 +11,13 @@ import errno
 import hashlib
 import os
 import platform
-import re
 import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
+from sim.faults.break_extension import SYMBOL
 from sim.live import confining, damage_elf, elf
 from sim.live.damage_outcomes import OUTCOMES, Outcome
 from sim.live.elf import SharedObject
@@ -28,7 +28,6 @@ HALF = "half"
 FOREIGN_TAG = "cpython-38"  # older than any interpreter that this product runs on
 SCRIPT = b"#!/bin/sh\nexit 0\n"
 TEXT = b"This is no extension module, but a text that is longer than an ELF header is.\n"
-NAME = re.compile(r"[A-Za-z_][\w.+-]{0,200}")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
 OPENED_ALREADY = 0  # bytes that are left of a file that a program has loaded
 
@@ -285,7 +284,7 @@ def _wrong_size(value: Any) -> str:
 
 
 def _wrong_name(value: Any) -> str:
-    if isinstance(value, str) and NAME.fullmatch(value):
+    if isinstance(value, str) and SYMBOL.fullmatch(value):
         return ""
     return "it is a name of letters, digits, and _ . + -"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Mapping, Optional, Type, Union
+from typing import Annotated, Any, Mapping, Optional, Type, Union
 
 from pydantic import BaseModel, BeforeValidator, Field, Tag
 
@@ -25,7 +25,9 @@ ERROR_OUTCOME = r"^error:[A-Za-z_][A-Za-z0-9_.]*$"
 STREAMS = ("stdout", "stderr")
 
 
-def _regular_expression(value: str) -> str:
+def _regular_expression(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value  # what is no text is refused as such
     try:
         re.compile(value)
     except (re.error, RecursionError, OverflowError) as bad:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from sim.checkers import ASKED_FOR
+from sim.faults.env_var import FREE, OURS
 from sim.scenario.lines import Path
 from sim.scenario.models import AfterOps, AtProbe, AtStep
 from sim.scenario.names import show
@@ -61,6 +62,8 @@ def check_programs(tables: Any, keys: Mapping[str, Any], problems: Collector) ->
 def _check_program(process: ProgramProcess, path: Path, problems: Collector) -> None:
     if (process.program is None) == (process.argv is None):
         problems.add((*path, "program"), "needs one of program and argv")
+    if process.argv and not process.argv[0]:
+        problems.add((*path, "argv", 0), "an empty string is no command")
     if process.program is None:
         for name in ("python", "start"):
             if name in process.model_fields_set:
@@ -70,6 +73,6 @@ def _check_program(process: ProgramProcess, path: Path, problems: Collector) -> 
         message = f"{show(process.start)} would be a fork of the runner's interpreter, not of "
         problems.add((*path, "start"), message + show(process.python))
     for name in process.env:
-        if name.startswith("SPINBED_") and name not in ("SPINBED_KERNELS", "SPINBED_CPU"):
+        if name.startswith(OURS) and name not in FREE:
             problems.add((*path, "env"), f"{name} is spinbed's own to set")
 
