@@ -16,7 +16,7 @@ import cy_kernels
 from cy_kernels.choice import PURE, kernels
 from sim.errors import ExitStatus
 from sim.history.history import History
-from sim.history.op import EXIT, HANG, HOOK, LEAK, LOG, PROBE, SPAWN
+from sim.history.op import EXIT, HANG, HOOK, INJECT, LEAK, LOG, PROBE, SPAWN
 from sim.live.execution import run_plan
 from sim.live.procfs import stat
 from sim.live.supervisor import Supervisor
@@ -98,6 +98,14 @@ def is_sane():
     assert os.read(0, 1) == b""
     fds = sorted(map(int, os.listdir("/proc/self/fd")))
     assert len(fds) <= 6, fds  # the standard ones, two for probes, and the listing's own
+
+def says_garbage():
+    fd = int(os.environ["SPINBED_PROBE_FD"])
+    for said in (b"\\xff\\0", b'{"log": 3}', b'{"probe": ["a"]}', b'{"hook": {}}', b"[" * 30000):
+        os.write(fd, said)
+
+async def waits():
+    return 1
 
 not_callable = 3
 """
@@ -241,6 +249,7 @@ MISSING = [
     ("no_such_module:f", "1", "ModuleNotFoundError: No module named 'no_such_module'"),
     ("app:no_such_function", "1", "has no attribute 'no_such_function'"),
     ("app:not_callable", "1", "TypeError: 'int' object is not callable"),
+    ("app:waits", "1", "made a coroutine, and nothing of it has run"),
     ('["/no/such/command"]', "127", "spinbed: /no/such/command: No such file or directory"),
     ('["/etc/passwd"]', "126", "spinbed: /etc/passwd: Permission denied"),
 ]
@@ -296,6 +305,27 @@ def test_another_language_writes_its_probes_to_a_descriptor(run: Run) -> None:
     assert ran.result.as_expected
 
 
+def test_a_time_counts_from_when_it_was_started(run: Run) -> None:
+    fault = '[[fault]]\nkind = "stall"\ntarget = "app"\nat = "100ms"\nheal_after = "1ms"\n'
+    ran = run('["sleep", "0.2"]', fault)
+    (began,), (struck,) = ran.history.where(SPAWN), ran.history.where(INJECT)
+    assert struck.time_ns - began.time_ns >= 100_000_000
+
+
+def test_what_is_no_message_is_the_name_of_a_probe_and_nothing_worse(run: Run) -> None:
+    ran = run("app:says_garbage")
+    assert ran.result.as_expected, ran.result.failure
+    said = [each["probe"] for each in ran.details(PROBE)]
+    assert said[1:4] == ['{"log": 3}', '{"probe": ["a"]}', '{"hook": {}}'] and len(said) == 5
+
+
+@pytest.mark.parametrize("value", ["/x", "", None])
+def test_a_path_of_its_modules_is_seen_beside_our_own(run: Run, value: Optional[str]) -> None:
+    given = "" if value is None else f'value = "{value}"\n'
+    fault = '[[fault]]\nkind = "env_var"\ntarget = "app"\nvariable = "PYTHONPATH"\n'
+    assert run('["true"]', fault + given).result.faults[0].fired
+
+
 def test_it_is_started_with_and_without_variables(run: Run, monkeypatch: Any) -> None:
     monkeypatch.setenv("GONE", "1")
     words = '["sh", "-c", "echo ${THERE-unset} ${GONE-unset}"]'
@@ -317,6 +347,7 @@ def test_it_is_started_under_a_limit(run: Run) -> None:
 
 HOOKS = [
     ('missing_module"\nmodule = "logging', "ModuleNotFoundError: No module named 'logging'"),
+    ('failing_import"\nmodule = "logging"\nexception = "zipfile:BadZipFile', "BadZipFile: planted"),
     ('failing_import"\nmodule = "logging"\nexception = "OSError', "OSError: planted by failing"),
 ]
 

@@ -18,6 +18,8 @@ TYPE_CHECKING = False  # typing takes 3 ms to import, in somebody else's program
 if TYPE_CHECKING:
     from typing import Any
 
+UNSTARTED = ("coroutine", "generator", "async_generator")
+
 
 def main() -> None:
     name, start = sys.argv[1:3]
@@ -47,4 +49,6 @@ def call(name: str) -> None:
     found = importlib.import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
-    found()  # type: ignore[operator]
+    made = found()  # type: ignore[operator]
+    if type(made).__name__ in UNSTARTED:
+        raise TypeError(f"{name} made a {type(made).__name__}, and nothing of it has run")

@@ -95,7 +95,7 @@ def main(fds: Sequence[int], own: Sequence[int]) -> int:
             resource.setrlimit(getattr(resource, what), (limit, limit))
         what = said["argv"][0]
         os.execvpe(what, said["argv"], env)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
         os.write(2, f"spinbed: {what}: {why}\n".encode("utf-8", "replace"))
         return NOT_FOUND if getattr(error, "errno", None) == errno.ENOENT else NOT_EXECUTABLE

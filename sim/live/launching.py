@@ -29,6 +29,7 @@ from sim.live.watcher import OWNER
 from sim.scenario.plan import ProcessPlan, ProgramWorkload
 
 FOLDER = "SPINBED_FOLDER"
+PATH = "PYTHONPATH"
 BOOT = "from spinbed_inside.boot import main; main()"
 # What a checker cannot do without, inside of each program.
 WATCHED_FOR = {Imports.alias: {"kind": "watch"}, Environ.alias: {"kind": "environ"}}
@@ -77,8 +78,8 @@ class LiveLaunch:
         asked = self._of(process.name)
         env = {**os.environ, **process.env, OWNER: self._owner, RUN: self._run}
         python = None if work.program is None else python_for(process.python)
-        if python is not None and not python.is_ours and "PYTHONPATH" not in process.env:
-            env.pop("PYTHONPATH", None)  # what it leads to is for our own interpreter
+        if python is not None and not python.is_ours and PATH not in process.env:
+            env.pop(PATH, None)  # what it leads to is for our own interpreter
         for name, value in asked.variables.items():
             env.pop(name, None)
             if value is not None:
@@ -138,6 +139,10 @@ class LiveLaunch:
         self._of(process).variables[name] = value
 
     def variable(self, process: str, name: str) -> Optional[str]:
+        seen = self._started_with(process, name)
+        return self._but_for_ours(process, seen) if name == PATH else seen
+
+    def _started_with(self, process: str, name: str) -> Optional[str]:
         life = self._newest(process)
         try:
             with open(f"/proc/{life.pid}/environ", "rb") as file:
@@ -148,6 +153,15 @@ class LiveLaunch:
             return life.order.env.get(name)
         found = dict(each.partition(b"=")[::2] for each in text.split(b"\0")).get(os.fsencode(name))
         return None if found is None else os.fsdecode(found)
+
+    def _but_for_ours(self, process: str, path: Optional[str]) -> Optional[str]:
+        """What of its PYTHONPATH is not there for our hooks. An empty one is as good as none."""
+        folders = (path or "").split(os.pathsep)
+        own = os.path.realpath(self._folder)
+        theirs = [each for each in folders if not os.path.realpath(each).startswith(own)]
+        if any(theirs):
+            return os.pathsep.join(theirs)
+        return "" if self._of(process).variables.get(PATH) == "" else None
 
     def limit(self, process: str, resource: str, limit: int) -> None:
         self._of(process).limits.append((resource, limit))
@@ -207,8 +221,8 @@ class LiveLaunch:
 
 
 def _with_path(folder: Path, env: Mapping[str, str]) -> Dict[str, str]:
-    path = filter(None, (str(folder), env.get("PYTHONPATH", "")))
-    return {**env, "PYTHONPATH": os.pathsep.join(path)}
+    path = filter(None, (str(folder), env.get(PATH, "")))
+    return {**env, PATH: os.pathsep.join(path)}
 
 
 def _write_module(folder: Path, name: str, text: str) -> None:

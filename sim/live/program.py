@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from sim.inside.channel import MESSAGE_BYTES_MAX
+from sim.live.datagrams import kind_of, messages
 from sim.live.exec_child import Order
 from sim.live.output import Output
 from sim.live.signalling import os_state, send_signal
@@ -144,13 +144,13 @@ class LiveProgram:
             received, sender = self._probes.recvfrom(MESSAGE_BYTES_MAX, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
-        for message in _messages(received):
+        for message in messages(received):
             is_asking = bool(message.pop("ask", False)) and bool(sender)
-            kind = next((each for each in ("probe", "log", "hook") if each in message), None)
             if is_asking:
                 self._asking.append(sender)
-            if kind is not None:
-                self._notify(self, kind, {**message, "is_held": is_asking})
+            kind = kind_of(message)
+            assert kind is not None, message
+            self._notify(self, kind, {**message, "is_held": is_asking})
         return True
 
     def _stop_hearing(self) -> None:
@@ -164,15 +164,3 @@ class LiveProgram:
             self.send_signal(signal.SIGKILL)
         self._death = None
         self._resources.close()
-
-
-def _messages(received: bytes) -> List[Dict[str, Any]]:
-    """Of one datagram: a JSON object, or names of probes, one a line."""
-    text = received.decode("utf-8", "replace")
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = None
-    if isinstance(said, dict):
-        return [said]
-    return [{"probe": line.strip(), "detail": {}} for line in text.splitlines() if line.strip()]

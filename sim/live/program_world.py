@@ -62,7 +62,7 @@ class ProgramWorld:
         self._ops: List[Op] = []
         self._has_news = False
         self._ended_by: Optional[str] = None
-        self.began_ns = time.monotonic_ns()
+        self.began_ns = self._ready_ns = time.monotonic_ns()
         self._deadline_ns = self.began_ns + plan.deadline_ns
         for injection in plan.injections:
             if isinstance(injection.trigger, AtProbe):
@@ -76,8 +76,8 @@ class ProgramWorld:
     # What the nemesis drives.
 
     def start(self) -> int:
-        """Everybody was started by `open`; the run's deadline counts from then."""
-        return self.began_ns
+        """When everybody had been started, by `open`."""
+        return self._ready_ns
 
     def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]:
         """As LiveWorld's. A program that does nothing is no hang before the deadline of the run:
@@ -202,6 +202,7 @@ class ProgramWorld:
             self._spawn(process, order)
         for life in self._lives.values():
             self._await_start(life)
+        self._ready_ns = self.now_ns()
 
     def _await_start(self, life: LiveProgram) -> None:
         await_effect(self._supervisor, lambda: life.pid is not None, "start", life)
@@ -297,7 +298,7 @@ class ProgramWorld:
                 said = {**detail["log"], "pid": detail.get("pid")}
             self._note(life.name, SAID[event], detail=said, time_ns=at_ns)
             if event == "probe":
-                self._passes(life, str(detail["probe"]), is_held=is_held)
+                self._passes(life, detail["probe"], is_held=is_held)
             elif is_held:
                 life.answer()
         elif event == "spawned":
