@@ -25,6 +25,7 @@ WORDS: Dict[str, Dict[str, Any]] = {
     "kill": {"kind": "kill", "at": "500ms"},
     "env:X=1=2": {"kind": "env_var", "variable": "X", "value": "1=2"},
     "env:X=": {"kind": "env_var", "variable": "X", "value": ""},
+    "env:X=a@b": {"kind": "env_var", "variable": "X", "value": "a@b"},
     "env:X": {"kind": "env_var", "variable": "X"},
     "missing:a.b": {"kind": "missing_module", "module": "a.b"},
     "failing:a=OSError": {"kind": "failing_import", "module": "a", "exception": "OSError"},
@@ -65,11 +66,13 @@ BAD = [
     ("stal:2s", "no fault 'stal'", "stall"),
     ("", "no fault ''", None),
     ("missing", "it is missing:MODULE", None),
-    ("missing:", "it is missing:MODULE", None),
+    ("missing:", "nothing after ':'; it is missing:MODULE", None),
     ("failing:a", "it is failing:MODULE=EXCEPTION", None),
     ("kill:1s", "it is kill[@WHEN]", None),
     ("env:X@1s", "takes no '@'", None),
     ("stall:2s@", "nothing after '@'", None),
+    ("stall:", "nothing after ':'", None),
+    ("kill@-1s", "'-1s' is neither a time", None),
     ("stall:2s@5", "'5' is neither a time", None),
     ("limit:NOFILE=many", "'many' is not a whole number", None),
 ]
@@ -120,6 +123,45 @@ def test_it_says_what_happened_in_the_order_in_which_it_did(
     assert places == sorted(places)
     assert "env_var fired: X=1" in told and "stdout | done" in told
     assert told[-1].startswith("verdict: valid; journal: ")
+
+
+def test_what_it_prints_moves_no_cursor_and_a_long_name_is_cut(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
+    code = "import os; os.write(int(os.environ['SPINBED_PROBE_FD']), b'x' * 9000)"
+    code += "; print('\\x1b[2Jgone')"
+    done = spinbed("try", "--", PYTHON, "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\\x1b[2Jgone" in done.stdout and "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 400
+
+
+GARBAGE = (b"\xff", b'{"log": 3}', b'{"probe": ["a"]}', b'{"hook": {}}', b"[" * 30_000)
+
+
+def test_what_is_no_message_is_the_name_of_a_probe(spinbed: Spinbed, tmp_path: Path) -> None:
+    fd = "int(os.environ['SPINBED_PROBE_FD'])"
+    code = f"import os; [os.write({fd}, said) for said in {GARBAGE!r}]"
+    done = spinbed("try", "--", "python3", "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.findall("app passed (.+)", done.stdout)
+    assert passed[:4] == ["\ufffd", '{"log": 3}', '{"probe": ["a"]}', '{"hook": {}}']
+    assert len(passed) == len(GARBAGE)
+
+
+def test_a_time_counts_from_the_start(spinbed: Spinbed, tmp_path: Path) -> None:
+    words = ("--fault", "stall:1ms@100ms", "--", "sleep", "0.2")
+    done = spinbed("try", *words, cwd=tmp_path)
+    (struck_s,) = re.findall(r"([\d.]+) s  stall fired", done.stdout)
+    assert float(struck_s) >= 0.1, done.stdout
+
+
+@pytest.mark.parametrize("value", ["=/x", "=", ""])
+def test_a_path_of_its_modules_is_seen_beside_our_own(
+    value: str, spinbed: Spinbed, tmp_path: Path
+) -> None:
+    done = spinbed("try", "--fault", f"env:PYTHONPATH{value}", "--", "true", cwd=tmp_path)
+    assert done.returncode == 0 and "env_var fired" in done.stdout, done.stdout
 
 
 def test_what_is_unaccounted_for_is_said_and_is_the_status(

@@ -9,6 +9,8 @@ from sim.checkers.finding import Finding, judged
 from sim.history.history import History
 from sim.history.op import LEAK
 
+NAMES_MAX = 8  # the journal has all
+
 
 class Leaks:
     alias: ClassVar[str] = "leaks"
@@ -18,6 +20,9 @@ class Leaks:
         findings = []
         for index, op in enumerate(history.ops):
             if op.f == LEAK:
-                names = ", ".join(str(name) for name in (op.detail or {}).get("names", ()))
+                left = [str(name) for name in (op.detail or {}).get("names", ())]
+                names = ", ".join(left[:NAMES_MAX])
+                if len(left) > NAMES_MAX:
+                    names += f" and {len(left) - NAMES_MAX} more"
                 findings.append(Finding(f"{op.process}: left behind: {names or '?'}", (index,)))
         return judged(self.alias, findings)

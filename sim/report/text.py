@@ -33,7 +33,7 @@ def run_line(result: RunResult, *, name_width: int) -> Text:
     mark = _mark(result)
     line = Text()
     line.append(f"{mark:<4}  ", style=STYLES[mark])
-    line.append(f"{result.verdict or '-':<7}  {_clean(result.name):<{name_width}}  ")
+    line.append(f"{result.verdict or '-':<7}  {plain(result.name):<{name_width}}  ")
     line.append(f"seed {result.seed}  {duration(result.duration_ns):>8}", style="dim")
     if mark == "FAIL":
         for part in failure_lines(result):
@@ -44,10 +44,10 @@ def run_line(result: RunResult, *, name_width: int) -> Text:
 def failure_lines(result: RunResult) -> Sequence[str]:
     """What, where in the history, and the exact command that reproduces it."""
     if result.failure:
-        return [_clean(line) for line in result.failure]
+        return [plain(line) for line in result.failure]
     blamed = [f"{each.alias}: {each.why}" for each in result.checkers if each.result != "valid"]
     unmet = [f"unmet: {each.what}" for each in result.expectations if not each.met]
-    return [_clean(line) for line in [*(unmet or blamed or ["not as expected"]), result.reproduce]]
+    return [plain(line) for line in [*(unmet or blamed or ["not as expected"]), result.reproduce]]
 
 
 def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) -> Text:
@@ -124,10 +124,10 @@ def _reasons(results: Sequence[RunResult]) -> Mapping[str, Sequence[str]]:
     reasons: Dict[str, List[str]] = {}
     for result in results:
         if _mark(result) == "skip":
-            reasons.setdefault(_clean(result.skipped or ""), []).append(_clean(result.name))
+            reasons.setdefault(plain(result.skipped or ""), []).append(plain(result.name))
     return reasons
 
 
-def _clean(text: str) -> str:
+def plain(text: str) -> str:
     """One line that a terminal only shows: what a name carries must not move its cursor."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)

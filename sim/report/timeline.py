@@ -6,9 +6,10 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence
 
 from sim.history.history import History
 from sim.history.op import EXIT, HANG, HEAL, HOOK, INJECT, LEAK, LOG, PROBE, SPAWN, Op
+from sim.report.text import plain
 
 LINES_MAX = 20  # of each stream: the end of it
-COLUMNS_MAX = 300
+COLUMNS_MAX = 300  # of what a program can make as long as it likes
 
 
 def timeline(history: History) -> Sequence[str]:
@@ -20,7 +21,7 @@ def timeline(history: History) -> Sequence[str]:
         if said is None:
             continue
         after_s = max(0, op.time_ns - (began_ns or op.time_ns)) / 1e9
-        lines.append(f"{after_s:8.3f} s  {said}")
+        lines.append(f"{after_s:8.3f} s  {plain(said)[:COLUMNS_MAX]}")
         if op.f == EXIT:
             lines += _printed(op.detail or {})
     return lines
@@ -29,7 +30,7 @@ def timeline(history: History) -> Sequence[str]:
 def _said(op: Op) -> Optional[str]:
     detail: Mapping[str, Any] = op.detail or {}
     if op.f == SPAWN:
-        return f"{op.process} started: {' '.join(map(str, detail.get('argv', ())))}"[:COLUMNS_MAX]
+        return f"{op.process} started: {' '.join(map(str, detail.get('argv', ())))}"
     if op.f == EXIT:
         by = ", ended with the run" if detail.get("ended_by") else ""
         return f"{op.process} ended: {op.outcome}{by}"
@@ -57,4 +58,4 @@ def _printed(detail: Mapping[str, Any]) -> Iterator[str]:
         if len(lines) > LINES_MAX:
             yield f"           {stream} | ... {len(lines) - LINES_MAX} lines before"
         for line in lines[-LINES_MAX:]:
-            yield f"           {stream} | {line[:COLUMNS_MAX]}"
+            yield f"           {stream} | {plain(line[:COLUMNS_MAX])}"

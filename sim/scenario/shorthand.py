@@ -31,7 +31,7 @@ class Shorthand(NamedTuple):
 
 
 SHORTHANDS: Mapping[str, Shorthand] = {
-    "stall": Shorthand("stall", "stall:DURATION[@WHEN]", ("heal_after",), 1, True),
+    "stall": Shorthand("stall", "stall[:DURATION][@WHEN]", ("heal_after",), 1, True),
     "kill": Shorthand("kill", "kill[@WHEN]", (), 0, True),
     "env": Shorthand("env_var", "env:NAME[=VALUE]", ("variable", "value"), 1),
     "missing": Shorthand("missing_module", "missing:MODULE", ("module",), 0),
@@ -60,14 +60,18 @@ class BadShorthand(ValueError):
 
 def fault_keys(word: str) -> Keys:
     """The keys of the [[fault]] that the word stands for. Raises BadShorthand."""
-    rest, at, when = word.partition("@")
-    name, colon, text = rest.partition(":")
+    name = re.split("[:@]", word, maxsplit=1)[0]
     made = SHORTHANDS.get(name)
     if made is None:
         known = ", ".join(each.usage for each in SHORTHANDS.values())
         raise BadShorthand(f"no fault {name!r}; there is {known}", nearest(name, SHORTHANDS))
+    # The value of a variable may hold one.
+    is_late = made.is_timed or "@" in word.partition("=")[0]
+    rest, at, when = word.partition("@") if is_late else (word, "", "")
+    _, colon, text = rest.partition(":")
     values = text.split("=", max(0, len(made.keys) - 1)) if colon else []
-    values = values if values != [""] else []
+    if values == [""]:
+        raise BadShorthand(f"{word!r}: nothing after ':'; it is {made.usage}")
     if not len(made.keys) - made.optional <= len(values) <= len(made.keys):
         raise BadShorthand(f"{word!r}: it is {made.usage}")
     if at and not made.is_timed:
@@ -97,7 +101,7 @@ def _when(text: str, word: str) -> object:
     try:
         parse_duration(text)
     except BadDuration:
-        if re.match(r"\d", text):
+        if re.match(r"[-+.]?\d", text):
             raise BadShorthand(f"{word!r}: {text!r} is neither a time (1s) nor a probe") from None
         return {"probe": text}
     return text
