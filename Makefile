@@ -100,22 +100,31 @@ $(VENV)/.created: | prerequisites
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-# A file deleted from the sources would live on in build/lib*; compiled kernels are kept, they are
-# rebuilt when a source is newer. pip hides what the build says, so the outcome is asked for.
+# One wheel for all that is installed into $(VENV). A file deleted from the sources would live on in
+# build/lib*; compiled kernels are kept, they are rebuilt when a source is newer. pip hides what the
+# build says, so the outcome is asked for.
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+$(VENV)/.wheel: $(VENV)/.created $(SOURCES)
+	find build/lib* -type f ! -name '*.so' -delete 2>/dev/null || true
+	rm -rf $(VENV)/wheel
+	$(PIP) wheel --no-deps --wheel-dir $(VENV)/wheel .
+	$(PIP) install --no-deps --force-reinstall $(VENV)/wheel/*.whl
+	@cd / && echo "kernels: $$($(abspath $(BIN))/python -c 'import cy_kernels, logging; logging.disable(); print(cy_kernels.status())')"
+	@touch $@
+
 define install
-find build/lib* -type f ! -name '*.so' -delete 2>/dev/null || true
-$(BIN)/pip install --quiet --disable-pip-version-check '.$(1)'
-@cd / && echo "kernels: $$($(abspath $(BIN))/python -c 'import cy_kernels, logging; logging.disable(); print(cy_kernels.status())')"
+$(PIP) install "$$(echo $(VENV)/wheel/*.whl)$(1)"
+@touch $@
 endef
 
-$(VENV)/.installed: $(VENV)/.created $(SOURCES)
+$(VENV)/.installed: $(VENV)/.wheel
 	$(call install,)
-	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.created $(SOURCES)
+$(VENV)/.installed-test: $(VENV)/.wheel
 	$(call install,[test])
-	@touch $(VENV)/.installed $@
+	@touch $(VENV)/.installed
 
-$(VENV)/.installed-lint: $(VENV)/.created pyproject.toml
+# Neither looks at what is installed of our own: it may be older than the sources.
+$(VENV)/.installed-lint: pyproject.toml | $(VENV)/.created
+	@test -e $(VENV)/.wheel || $(MAKE) --no-print-directory $(VENV)/.wheel
 	$(call install,[lint])
-	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
@@ -86,12 +87,19 @@ class BuildKernels(build_ext):
         where = sysconfig.get_path("include")
         if not Path(where, "Python.h").is_file():
             raise FileNotFoundError(f"no Python.h in {where} (Debian package python3-dev)")
-        from Cython.Build import cythonize  # absent in builds without isolation: pure then
+        import Cython  # absent in builds without isolation: pure then
+        from Cython.Build import cythonize
 
-        made = cythonize(KERNELS, build_dir=C_FILES, nthreads=2, compiler_directives=DIRECTIVES)
-        sources = {extension.name: extension.sources for extension in made}
+        in_c = {each.name: f"{C_FILES}/{each.name.replace('.', '/')}.c" for each in KERNELS}
+        # Not by dates: Cython's own .pxd are new in every build environment. By those it would
+        # write the same C again for each interpreter, and gcc would compile all of it again.
+        stamp, made_of = Path(C_FILES, "made-of"), fingerprint(Cython.__version__)
+        is_made = stamp.is_file() and stamp.read_text(encoding="utf-8") == made_of
+        if not is_made or not all(map(os.path.isfile, in_c.values())):
+            cythonize(KERNELS, build_dir=C_FILES, nthreads=2, compiler_directives=DIRECTIVES)
+            stamp.write_text(made_of, encoding="utf-8")
         for extension in self.extensions:
-            extension.sources = sources[extension.name]
+            extension.sources = [in_c[extension.name]]
         self.parallel = 2
         super().run()
 
@@ -105,6 +113,15 @@ class BuildKernels(build_ext):
             (root / "cy_kernels").mkdir(parents=True, exist_ok=True)
             (root / NOTE).write_text(reason + "\n", encoding="utf-8")
         print(f"spinbed: THE KERNELS WERE NOT COMPILED; this installation is pure: {reason}")
+
+
+def fingerprint(cython: str) -> str:
+    """Of all that the C files are made of."""
+    found = hashlib.sha256(cython.encode())
+    kernels = glob("cy_kernels/**/*.p[yx][xdi]", recursive=True)
+    for path in ("setup.py", *sorted(kernels)):
+        found.update(b"\0%s\0" % path.encode() + Path(path).read_bytes())
+    return found.hexdigest()
 
 
 setup(
