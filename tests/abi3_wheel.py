@@ -24,7 +24,7 @@ STEP_DEADLINE_S = 900
 LOAD_DEADLINE_S = 60
 DROPPED = ("SPINBED_REQUIRE_EXT", "SPINBED_KERNELS", "PYTHONPATH")  # of our own environment
 TESTS = ("test_ring.py", "test_ring_objects.py", "test_wait_strategies.py", "test_spinloop.py")
-CALLS = ("--calls", "2000", "--seconds", "2")
+CALLS = ("--calls", "500", "--seconds", "0.3")
 MISSING = "undefined symbol: Py_Version"
 
 # What an old interpreter makes of it: the kind, the warnings, and a message through a pure ring.
