@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 import pytest
 from expected_skips import EXPECTED, has_small_shm, is_not_root
@@ -17,6 +17,7 @@ from left_over_regions import (  # noqa: F401 - hooks
 )
 from named_rings import pair, ring_name  # noqa: F401 - fixtures
 from ring_regions import ALL_KERNELS, PURE_LACKS
+from selections import SELECTIONS, is_left_out
 from skip_ledger import SkipLedger
 from warm_command import RunPytest, Spinbed, warm_pytest, warm_spinbed
 
@@ -89,6 +90,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 collect_ignore = NEED_KERNELS if IS_PURE else []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "only what tests/selections.py has for such an environment of tox"
+    parser.addoption("--selection", choices=SELECTIONS, help=words)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> Optional[bool]:
+    selection = config.getoption("selection")
+    return True if selection and is_left_out(selection, collection_path.name) else None
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` is."""
     return int((os.cpu_count() or 1) * WORKERS_PER_CORE) or 1
@@ -154,9 +165,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    selection = config.getoption("selection") or "all"
     left_out = [f"left out without kernels: {' '.join(NEED_KERNELS)}"] if IS_PURE else []
-    return [f"kernels: {cy_kernels.status()}", *left_out]
+    return [f"kernels: {cy_kernels.status()}", f"selection: {selection}", *left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)
