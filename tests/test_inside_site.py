@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import select
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 import pytest
 from heard_programs import (
@@ -21,6 +23,7 @@ from heard_programs import (
     run_inside,
 )
 
+from sim import inside
 from sim.inside import starting
 from sim.live import inside_folder
 
@@ -229,9 +232,30 @@ def test_what_the_program_starts_with_is_kept_behind_us(folder: Path, tmp_path: 
 
 def test_the_folder_holds_all_that_it_needs_and_nothing_else(folder: Path) -> None:
     inside_folder.lay_out(folder)
-    assert sorted(each.name for each in folder.iterdir()) == ["sitecustomize.py", "spinbed_inside"]
-    here = {each.name for each in Path(starting.__file__).parent.glob("*.py")}
-    there = {each.name for each in folder.joinpath("spinbed_inside").iterdir()}
-    assert there == here - {"sitecustomize.py"}
+    assert names_in(folder) == {"sitecustomize.py", "spinbed_inside"}
+    here = names_in(Path(starting.__file__).parent)
+    assert names_in(folder / "spinbed_inside") == here - {"sitecustomize.py"}
     with pytest.raises(FileExistsError):
         inside_folder.lay_out(folder)
+
+
+def names_in(folder: Path) -> Set[str]:
+    return {each.name for each in folder.iterdir() if each.name != "__pycache__"}
+
+
+def test_what_an_installation_has_compiled_is_not_compiled_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "installed"
+    shutil.copytree(Path(starting.__file__).parent, installed, ignore=lambda *_: ["__pycache__"])
+    for name in ("sitecustomize.py", "starting.py"):
+        py_compile.compile(str(installed / name), doraise=True)
+    monkeypatch.setattr(inside, "__file__", str(installed / "__init__.py"))
+    inside_folder.lay_out(folder)
+    environ = plain_environment(PYTHONPATH=str(folder))
+    done = run_heard(["-B", "-v", "-c", "import spinbed_inside.channel"], environ)
+    read = [line for line in done.err.splitlines() if line.startswith("# code object from ")]
+    of_ours = [line.split("'")[1] for line in read if f"'{folder}" in line]
+    compiled = {Path(path).name.split(".")[0] for path in of_ours if path.endswith(".pyc")}
+    assert compiled == {"sitecustomize", "starting"}
+    assert str(folder / "spinbed_inside" / "channel.py") in done.err
