@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -107,9 +106,11 @@ def key() -> str:
     for name, path in sorted(sources().items()):
         content = path.read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
+    from importlib import metadata  # 15 ms
+
     try:
-        version = importlib.metadata.version("spinbed")
-    except importlib.metadata.PackageNotFoundError:  # a checkout on the path
+        version = metadata.version("spinbed")
+    except metadata.PackageNotFoundError:  # a checkout on the path
         version = "0"
     return f"{version}-{digest.hexdigest()[:16]}"
 
