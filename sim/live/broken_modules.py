@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from sim.errors import WorldError
 from sim.live import damage
@@ -37,8 +37,9 @@ FIND_DEADLINE_S = 60.0  # a cold start of an interpreter
 class Broken:
     """Its file is broken."""
 
-    def __init__(self, module: str, how: How) -> None:
+    def __init__(self, module: str, how: How, files: Files) -> None:
         self.module = module
+        self._files = files
         self.done: Mapping[str, Any] = {}
         self._how = how
         self._file: Optional[Path] = None
@@ -53,7 +54,7 @@ class Broken:
     ) -> None:
         """Raises WorldError where the program would find no compiled file of that module."""
         self._into = into
-        self._file = _private(self.module, interpreter, work, into, env)
+        self._file = self._files.copied(self.module, interpreter, work, into, env)
 
     def damage(self) -> List[str]:
         """What must come before the program's command line."""
@@ -75,8 +76,9 @@ class Foreign:
 
     when = "before_load"
 
-    def __init__(self, module: str, built_by: str) -> None:
+    def __init__(self, module: str, built_by: str, files: Files) -> None:
         self.module = module
+        self._files = files
         self.done: Mapping[str, Any] = {}
         self._built_by = built_by
         self._file: Optional[Path] = None
@@ -86,7 +88,7 @@ class Foreign:
     ) -> None:
         """Raises WorldError where the program would find no compiled file of that module, or the
         other interpreter has none of it."""
-        self._file = _private(self.module, interpreter, work, into, env)
+        self._file = self._files.copied(self.module, interpreter, work, into, env)
 
     def damage(self) -> List[str]:
         """What must come before the program's command line: nothing."""
@@ -113,7 +115,7 @@ class Foreign:
         if not python.is_ours:  # what our own one finds there is not for it
             env.pop("PYTHONPATH", None)
             cwd = "/"
-        found = _file_of(self.module, python.executable, "last", cwd, env)
+        found = self._files.found(self.module, python.executable, "last", cwd, env)
         if found is None:
             has_none = f"{self._built_by} has no compiled file of {self.module}"
             raise WorldError("find", detail=f"{has_none}: its kernels are {python.facts}")
@@ -124,18 +126,38 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _private(
-    module: str, interpreter: str, work: ProgramWorkload, into: Path, env: Mapping[str, str]
-) -> Path:
-    """Copies its package into the folder `into`, which is to be first on the program's path; the
-    module's file there."""
-    own = "first" if work.program is None else "last"
-    found = _file_of(module, interpreter, own, work.cwd, env)
-    if found is None:
-        raise WorldError("break", detail=f"{module}: there is no compiled file of it")
-    depth = module.count(".")
-    source = found.parents[depth - 1] if depth else found
-    return damage.private_copy(source, into) / found.relative_to(source.parent)
+class Files:
+    """Of the modules of one run, as its programs find them."""
+
+    def __init__(self) -> None:
+        self._found: Dict[object, Optional[Path]] = {}
+
+    def copied(
+        self,
+        module: str,
+        interpreter: str,
+        work: ProgramWorkload,
+        into: Path,
+        env: Mapping[str, str],
+    ) -> Path:
+        """Copies its package into the folder `into`, which is to be first on the program's path;
+        the module's file there."""
+        own = "first" if work.program is None else "last"
+        found = self.found(module, interpreter, own, work.cwd, env)
+        if found is None:
+            raise WorldError("break", detail=f"{module}: there is no compiled file of it")
+        depth = module.count(".")
+        source = found.parents[depth - 1] if depth else found
+        return damage.private_copy(source, into) / found.relative_to(source.parent)
+
+    def found(
+        self, module: str, interpreter: str, own: str, cwd: Optional[str], env: Mapping[str, str]
+    ) -> Optional[Path]:
+        """An interpreter takes 50 ms to say, and the targets of a fault are alike: asked once."""
+        asked = (module, interpreter, own, cwd, frozenset(env.items()))
+        if asked not in self._found:
+            self._found[asked] = _file_of(module, interpreter, own, cwd, env)
+        return self._found[asked]
 
 
 def _file_of(

@@ -17,7 +17,7 @@ from sim.inside import start_hooks
 from sim.inside.channel import ADDRESS, DESCRIPTOR
 from sim.inside.probing import HOLDS
 from sim.live import attaching, inside_folder
-from sim.live.broken_modules import Broken, Foreign
+from sim.live.broken_modules import Broken, Files, Foreign
 from sim.live.damage import How
 from sim.live.environments import lay_out_product
 from sim.live.exec_child import NOT_EXECUTABLE, Order
@@ -62,6 +62,7 @@ class LiveLaunch:
         self._run = run
         self._owner = supervisor.prefix[1:]
         self._asked: Dict[str, _Asked] = {}
+        self._files = Files()
         self._watches: List[Mapping[str, Any]] = []
         self._beside: Dict[Tuple[str, str], Mapping[str, Any]] = {}  # by process and region
         self._newest = newest
@@ -84,9 +85,6 @@ class LiveLaunch:
             env.pop(name, None)
             if value is not None:
                 env[name] = value
-        env[ADDRESS] = address
-        env[FOLDER] = str(self._own(process.name))
-        env[HOLDS] = ",".join(holds)
         inside = self._folder / "inside"
         if not inside.is_dir():
             inside_folder.lay_out(inside)
@@ -113,6 +111,12 @@ class LiveLaunch:
             # What the path begins with, a script's folder, must not hide the copy.
             top = broken.module.partition(".")[0]
             firsts.append({"kind": "first", "module": top, "folder": str(into)})
+        env = {
+            **env,
+            ADDRESS: address,
+            FOLDER: str(self._own(process.name)),
+            HOLDS: ",".join(holds),
+        }
         starts = [each for each in asked.hooks if each["kind"] in start_hooks.KINDS]
         imports = [each for each in asked.hooks if each not in starts] + self._watches + firsts
         spec = {"imports": imports, "starts": starts, "logs": True, "stacks": True}
@@ -203,10 +207,10 @@ class LiveLaunch:
         return self._beside[process, name]
 
     def damage(self, process: str, module: str, how: How) -> None:
-        self._of(process).broken[module] = Broken(module, how)
+        self._of(process).broken[module] = Broken(module, how, self._files)
 
     def replace_extension(self, process: str, module: str, built_by: str) -> None:
-        self._of(process).broken[module] = Foreign(module, built_by)
+        self._of(process).broken[module] = Foreign(module, built_by, self._files)
 
     def damaged(self, process: str, module: str) -> Mapping[str, Any]:
         broken = self._of(process).broken[module]
