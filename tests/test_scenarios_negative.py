@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Set
 
 import pytest
 from json_reports import skipped
+from warm_command import Spinbed
 
 from cy_kernels.choice import PURE, kernels
 from sim.abc import Capability
@@ -24,23 +23,15 @@ from sim.scenario.loader import load
 
 NEGATIVE = Path(__file__).resolve().parents[1] / "scenarios" / "negative"
 FILES = sorted(NEGATIVE.glob("*.toml"))
-COMMAND_WATCHDOG_S = 300  # only against a hang: the files take a few seconds together
 
 MUTANT_LINE = re.compile(r'^mutant = ".*"\n', re.MULTILINE)
 PLANTED_KIND = re.compile(r'^kind = "sim\.testing\.planted:\w+"$', re.MULTILINE)
 INVALID_EXPECTED = re.compile(r'^\[\[expect\]\]\nverdict = "invalid"\n(?:checker = ".*"\n)?', re.M)
 
 
-def run(folder: Path, tmp_path: Path, status: ExitStatus) -> List[Mapping[str, Any]]:
-    command = [sys.executable, "-m", "sim.cli", "run", str(folder), "--jobs", "2"]
-    done = subprocess.run(
-        [*command, "--report", "json"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=COMMAND_WATCHDOG_S,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
+def run(spinbed: Spinbed, folder: Path, tmp_path: Path) -> List[Mapping[str, Any]]:
+    done = spinbed("run", folder, "--jobs", "2", "--report", "json", cwd=tmp_path)
+    assert done.returncode == ExitStatus.OK, done.stdout + done.stderr
     runs = json.loads(done.stdout)["scenarios"]
     assert len(runs) >= 1
     return runs
@@ -92,8 +83,10 @@ def test_every_file_plants_exactly_one_bug(path: Path) -> None:
     assert without_its_bug(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
 
 
-def test_every_planted_bug_is_caught_by_the_checker_that_its_file_names(tmp_path: Path) -> None:
-    runs = run(NEGATIVE, tmp_path, ExitStatus.OK)
+def test_every_planted_bug_is_caught_by_the_checker_that_its_file_names(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
+    runs = run(spinbed, NEGATIVE, tmp_path)
     caught = defaultdict(set)
     left_out = skipped(runs)
     assert left_out == {**disturbed(), **(mutants() if kernels().kind == PURE else {})}
@@ -108,13 +101,15 @@ def test_every_planted_bug_is_caught_by_the_checker_that_its_file_names(tmp_path
         assert names - left_out.keys() <= caught[alias], alias
 
 
-def test_the_same_files_without_their_bug_are_valid_and_as_expected(tmp_path: Path) -> None:
+def test_the_same_files_without_their_bug_are_valid_and_as_expected(
+    spinbed: Spinbed, tmp_path: Path
+) -> None:
     sound = tmp_path / "sound"
     sound.mkdir()
     for path in FILES:
         text = without_its_bug(path.read_text(encoding="utf-8"))
         (sound / path.name).write_text(text, encoding="utf-8")
-    runs = run(sound, tmp_path, ExitStatus.OK)
+    runs = run(spinbed, sound, tmp_path)
     assert len(runs) >= len(FILES)
     assert skipped(runs) == disturbed()
     verdicts = {each["name"]: each["verdict"] for each in runs if each["name"] not in disturbed()}

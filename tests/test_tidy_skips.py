@@ -41,8 +41,6 @@ def test_of_another_name():
 """
 WHOLE_FILE = "import pytest; pytest.skip('{reason}', allow_module_level=True)"
 
-ALONE_AND_XDIST = pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
-
 
 def run_pytest(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(skip_ledger.__file__, folder)
@@ -53,7 +51,7 @@ def run_pytest(folder: Path, source: str, *options: str) -> subprocess.Completed
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
-@ALONE_AND_XDIST
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
 @pytest.mark.parametrize(
     ("source", "unlisted"),
     [
@@ -73,9 +71,10 @@ def test_a_skip_that_is_not_listed_fails_the_run_by_its_name(tmp_path, source, u
     assert " 1 not on the list" in done.stdout
 
 
-@ALONE_AND_XDIST
 @pytest.mark.parametrize(
-    ("source", "collected"), [(TESTS, 4), (WHOLE_FILE, 1)], ids=["one test", "a whole file"]
+    ("source", "collected", "options"),
+    [(TESTS, 4, ("-n", "2")), (WHOLE_FILE, 1, ())],
+    ids=["one test, xdist", "a whole file, alone"],
 )
 def test_a_listed_skip_passes_and_is_counted(tmp_path, source, collected, options):
     done = run_pytest(tmp_path, source.format(reason="no tape drive"), *options)
