@@ -200,7 +200,7 @@ EXPECTED = [
     Expected("test_aarch64.py::*", "needs an aarch64 compiler *", cannot_cross_compile),
     *(
         Expected(f"test_{test}::*", f"this host has no Python {each}", partial(lacks_python, each))
-        for test in ("damage*", "refcounts*", "subject_borrowed*")
+        for test in ("damage*", "environments*", "refcounts*", "subject_borrowed*")
         for each in VERSIONS
     ),
     Expected("test_refcounts.py::*", "the headers * may no longer borrow", has_mended_headers),

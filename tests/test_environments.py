@@ -23,11 +23,12 @@ import pytest
 
 import cy_kernels
 from sim.live import environments, interpreters
-from sim.live.environments import Environment, environment_for
+from sim.live.environments import Environment, environment_for, stable_kernels
 from sim.live.interpreters import Interpreter, Lack, find
 
 ROOT = Path(__file__).resolve().parent.parent
 WATCHDOG_S = 120
+EXTENSIONS = [path.stem for path in Path(cy_kernels.__file__).parent.glob("*.pyx")]
 REFUSED_S = 0.3  # how long a test waits for a lock that it is not to get
 
 in_ci = pytest.mark.skipif(os.environ.get("CI") != "true", reason="builds kernels where CI=true")
@@ -105,6 +106,45 @@ def test_one_that_is_there_is_used_and_nothing_is_run(tmp_path: Path) -> None:
     assert (answer.python, answer.kernels) == (str(final / "bin/python"), "pure: no compiler")
     assert not answer.is_compiled and not told
     assert kept_in(cache) == ["cpython-399-none-3.99.1"]  # and no lock was taken
+
+
+def test_kernels_of_the_stable_abi_that_are_there_are_used_and_nothing_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = stand_in(tmp_path / "python", "exit 9")
+    monkeypatch.setattr(environments, "find", lambda version: interpreter)
+    cache, told = tmp_path / "cache", []
+    final = cache / environments.key() / f"abi3-{environments.tag(interpreter)}"
+    final.mkdir(parents=True)
+    lack = stable_kernels(cache=cache, tell=told.append)
+    assert isinstance(lack, Lack) and "makes no virtual environment" in str(lack)
+    assert len(told) == 1 and f"kernels of the stable ABI, once, into {final}" in told[0]
+    assert not final.exists()  # without its facts it was none
+    final.mkdir()
+    (final / environments.FACTS).write_text("{}")
+    assert stable_kernels(cache=cache, tell=told.append) == final
+    assert len(told) == 1
+
+
+def test_without_the_one_builder_there_are_no_kernels_of_the_stable_abi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "ABI3_BUILDER", "3.77")
+    lack = stable_kernels(cache=tmp_path)
+    assert isinstance(lack, Lack) and "built by 3.77 alone: no Python 3.77" in str(lack)
+    assert not list(tmp_path.iterdir())
+
+
+@in_ci
+def test_kernels_of_the_stable_abi_are_built_once(tmp_path: Path) -> None:
+    if isinstance(find(environments.ABI3_BUILDER), Lack):
+        pytest.skip("this host has no Python 3.11")
+    told: list[str] = []
+    built = stable_kernels(cache=tmp_path, tell=told.append)
+    assert isinstance(built, Path), built
+    names = {path.name for path in (built / "cy_kernels").glob("*.so")}
+    assert names == {f"{name}.abi3.so" for name in EXTENSIONS}
+    assert stable_kernels(cache=tmp_path, tell=told.append) == built and len(told) == 1
 
 
 @pytest.mark.parametrize("damage", ["no facts", "no python", "half of the facts"])

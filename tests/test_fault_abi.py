@@ -16,7 +16,10 @@ from broken_extensions import OWN, compiled, may_be_mended, started
 from cy_kernels.choice import PURE, kernels
 from sim.errors import ScenarioError
 from sim.history.op import EXIT
+from sim.live import environments, pythons
 from sim.live.execution import run_plan
+from sim.live.interpreters import Interpreter, Lack, find
+from sim.live.pythons import stable_kernels_here
 from sim.live.supervisor import Supervisor
 from sim.run import lacks
 from sim.scenario.loader import load_text
@@ -125,6 +128,43 @@ def test_kernels_of_another_interpreters_environment_lack_symbols_here(run: Run)
     assert SUFFIX in evidence["what"]
 
 
+def test_abi3_is_the_kernel_of_the_stable_abi_and_takes_no_path(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is a stand-in: what the real one does is told by `make abi3` and scenarios/slow."""
+    if kernels().kind == PURE:
+        pytest.skip("needs compiled kernels")
+    if isinstance(find("3.11"), Lack):
+        pytest.skip("this host has no Python 3.11")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    stable_kernels_here.cache_clear()
+    built = environments.cache_folder() / environments.key() / abi3_name()
+    (built / "cy_kernels").mkdir(parents=True)
+    (built / environments.FACTS).write_text("{}")
+    (built / "cy_kernels/clock.abi3.so").write_bytes(b"no library")
+    try:
+        exit, said, fault = run("imports", module="cy_kernels.clock", built_by="abi3")
+    finally:
+        stable_kernels_here.cache_clear()
+    assert exit == "1" and "ImportError: " in said and "file too short" in said
+    evidence = fault.evidence[0]["evidence"]
+    assert fault.fired and "is clock.abi3.so, built by abi3" in evidence["what"]
+
+
+def abi3_name() -> str:
+    found = find(environments.ABI3_BUILDER)
+    assert isinstance(found, Interpreter)
+    return f"abi3-{environments.tag(found)}"
+
+
+def test_without_the_builder_of_the_stable_abi_the_run_is_skipped_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(tmp_path, "calls", module=CALLED, built_by="abi3")
+    monkeypatch.setattr(pythons, "ABI3_BUILDER", "3.77")
+    assert "foreign_abi on app: no Python 3.77" in str(lacks(plan))
+
+
 @pytest.mark.parametrize(
     ("built_by", "why"),
     [
@@ -140,4 +180,4 @@ def test_without_its_builder_the_run_is_skipped_and_says_why(
 
 def test_what_can_have_built_nothing_is_refused_at_its_line(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="neither a version"):
-        planned(tmp_path, "calls", module=CALLED, built_by="abi3")
+        planned(tmp_path, "calls", module=CALLED, built_by="abi4")

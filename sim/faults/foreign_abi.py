@@ -10,6 +10,8 @@ from sim.abc import Capability, Evidence, World
 from sim.faults.hooked import check_module
 from sim.history.history import Allowance
 
+ABI3 = "abi3"
+
 
 @dataclass(frozen=True)
 class ForeignAbi:
@@ -24,7 +26,7 @@ class ForeignAbi:
 
     target: str
     built_by: str = field(
-        metadata={"doc": 'the other interpreter, "3.9", or the path of a file that was built'}
+        metadata={"doc": '"3.9", another interpreter; "abi3"; or the path of a file that was built'}
     )
     module: str = field(
         default="cy_kernels.spinloop", metadata={"doc": "whose file it is, by its full name"}
@@ -32,10 +34,10 @@ class ForeignAbi:
 
     def __post_init__(self) -> None:
         check_module(self.module)
-        if "/" not in self.built_by and not re.fullmatch(r"3\.\d+(\.\d+)?", self.built_by):
-            raise ValueError(
-                f"`built_by` is {self.built_by!r}, neither a version (3.9) nor a path with a slash"
-            )
+        form = rf"3\.\d+(\.\d+)?|{ABI3}|.*/.*"
+        if not re.fullmatch(form, self.built_by, re.DOTALL):
+            ways = f"neither a version (3.9) nor {ABI3} nor a path with a slash"
+            raise ValueError(f"`built_by` is {self.built_by!r}, {ways}")
 
     def prepare(self, world: World) -> None:
         world.launch.replace_extension(self.target, self.module, self.built_by)

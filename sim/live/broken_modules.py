@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from sim.errors import WorldError
+from sim.faults.foreign_abi import ABI3
 from sim.live import damage
 from sim.live.damage import How
-from sim.live.pythons import python_for
+from sim.live.pythons import python_for, stable_kernels_here
 from sim.scenario.plan import ProgramWorkload
 
 # Where a module's file would be found, without importing it: its package is not either.
@@ -31,6 +32,7 @@ paths = [os.path.join(folder, name + suffix)
          for folder in folders for suffix in importlib.machinery.EXTENSION_SUFFIXES]
 print(json.dumps(next((path for path in paths if os.path.isfile(path)), None)))
 """
+ABI3_SUFFIX = ".abi3.so"
 FIND_DEADLINE_S = 60.0  # a cold start of an interpreter
 
 
@@ -71,7 +73,8 @@ class Broken:
 class Foreign:
     """Its file is one that another interpreter was built for, under the name that this one loads.
 
-    `built_by` is the version of that interpreter, of whose environment it is, or a file's path.
+    `built_by` is the version of that interpreter, of whose environment it is, or "abi3", for every
+    one from 3.11 on, or a file's path.
     """
 
     when = "before_load"
@@ -110,6 +113,11 @@ class Foreign:
     def _foreign(self) -> Path:
         if "/" in self._built_by:
             return Path(self._built_by).expanduser()
+        if self._built_by == ABI3:
+            built = stable_kernels_here().joinpath(*self.module.split(".")).with_suffix(ABI3_SUFFIX)
+            if not built.is_file():
+                raise WorldError("find", detail=f"{ABI3} has no compiled file of {self.module}")
+            return built
         python = python_for(self._built_by)
         env, cwd = dict(os.environ), None
         if not python.is_ours:  # what our own one finds there is not for it

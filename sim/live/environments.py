@@ -19,11 +19,11 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, TypeVar, Union
 
 import cy_kernels
 from sim.live.death import die_with_parent
-from sim.live.interpreters import Interpreter, Lack, is_our_own, status_within
+from sim.live.interpreters import Interpreter, Lack, find, is_our_own, status_within
 
 # As pyproject.toml has them; the kernels need no other dependency.
 NEEDS = ("posix_ipc>=1.3",)
@@ -37,6 +37,8 @@ STEP_DEADLINE_S = 900.0  # the kernels take a minute of one core; a laden host s
 LOCK_DEADLINE_S = 2000.0  # for two builders in front of us
 LOCK_POLL_S = 0.1
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--retries", "1", "install")
+VENV_HINT = "(Debian package python3-venv)"
+ABI3_BUILDER = "3.11"  # setup.py takes no other headers (decision 14)
 NOT_TO_INHERIT = ("PYTHON", "SPINBED_", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "VIRTUAL_ENV")
 
 ASK = """
@@ -45,6 +47,8 @@ logging.disable()
 import posix_ipc, cy_kernels
 print(json.dumps(str(cy_kernels.status())))
 """
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -75,23 +79,74 @@ def environment_for(
     """
     if is_our_own(interpreter):
         return Environment(interpreter, interpreter.executable, str(cy_kernels.status()))
+
+    def known(final: Path) -> Optional[Environment]:
+        return _known(interpreter, final)
+
+    def build(final: Path, folder: Path, lock: int) -> Union[Path, Lack]:
+        return _Build(interpreter, folder, lock).environment_for(final)
+
+    what = f"the kernels for {interpreter}"
+    return _once(cache, tag(interpreter), known, what, build, tell, lock_deadline_s)
+
+
+def stable_kernels(
+    *,
+    cache: Optional[Path] = None,
+    tell: Callable[[str], None] = lambda line: None,
+    lock_deadline_s: float = LOCK_DEADLINE_S,
+) -> Union[Path, Lack]:
+    """A folder with cy_kernels as the stable ABI's wheel has it; kept and built as an environment
+    is."""
+    interpreter = find(ABI3_BUILDER)
+    if isinstance(interpreter, Lack):
+        return Lack(f"kernels of the stable ABI are built by {ABI3_BUILDER} alone: {interpreter}")
+    builder = interpreter
+
+    def known(final: Path) -> Optional[Path]:
+        return final if (final / FACTS).is_file() else None
+
+    def build(final: Path, folder: Path, lock: int) -> Union[Path, Lack]:
+        return _Build(builder, folder, lock).stable_kernels()
+
+    what = "the kernels of the stable ABI"
+    return _once(cache, f"abi3-{tag(builder)}", known, what, build, tell, lock_deadline_s)
+
+
+def _once(
+    cache: Optional[Path],
+    name: str,
+    known: Callable[[Path], Optional[Kept]],
+    what: str,
+    build: Callable[[Path, Path, int], Union[Path, Lack]],
+    tell: Callable[[str], None],
+    lock_deadline_s: float,
+) -> Union[Kept, Lack]:
+    """What is known to be in the cache under that name, else built now: `build` makes a folder
+    within the one that it is given, which then gets its final name."""
     try:
-        folder = (cache_folder() if cache is None else cache) / key()
-        final = folder / tag(interpreter)
-        known = _known(interpreter, final)
-        if known is not None:
-            return known
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{final.name}.lock", lock_deadline_s) as lock:
+        final = (cache_folder() if cache is None else cache) / key() / name
+        there = known(final)
+        if there is not None:
+            return there
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(final.parent / f"{final.name}.lock", lock_deadline_s) as lock:
             if lock is None:
                 return Lack(f"somebody else has been building {final} for {lock_deadline_s:g} s")
-            known = _known(interpreter, final)
-            if known is not None:
-                return known
-            tell(f"building the kernels for {interpreter}, once, into {final}")
-            return _built(interpreter, final, lock)
+            there = known(final)
+            if there is not None:
+                return there
+            tell(f"building {what}, once, into {final}")
+            with _building(final) as folder:
+                made = build(final, folder, lock)
+                if isinstance(made, Lack):
+                    return made
+                made.rename(final)
+            there = known(final)
+            gone = Lack(f"{final} was taken away as soon as it was built")
+            return gone if there is None else there
     except OSError as error:
-        return Lack(f"no environment for {interpreter}: {error}")
+        return Lack(f"no place for {what}: {error}")
 
 
 def cache_folder() -> Path:
@@ -173,7 +228,8 @@ def _taken(lock: int, deadline_s: float) -> bool:
         time.sleep(LOCK_POLL_S)
 
 
-def _built(interpreter: Interpreter, final: Path, lock: int) -> Union[Environment, Lack]:
+@contextmanager
+def _building(final: Path) -> Iterator[Path]:
     """The lock is held: what stands under a temporary name was left by a builder that died."""
     for stale in final.parent.glob(f"{final.name}.building-*"):
         shutil.rmtree(stale)
@@ -181,17 +237,9 @@ def _built(interpreter: Interpreter, final: Path, lock: int) -> Union[Environmen
     try:
         if os.path.lexists(final):  # damaged: it says nothing of its kernels, or has no Python
             final.rename(building / "damaged")
-        build = _Build(interpreter, building, lock)
-        lack = build.make()
-        if lack is not None:
-            return lack
-        facts = {"kernels": build.kernels(final), "of": str(interpreter)}
-        (build.environment / FACTS).write_text(json.dumps(facts), encoding="utf-8")
-        build.environment.rename(final)
+        yield building
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    made = _known(interpreter, final)
-    return made if made is not None else Lack(f"{final} was taken away as soon as it was built")
 
 
 class _Build:
@@ -207,13 +255,32 @@ class _Build:
         self.tools = str(folder / "tools/bin/python")
         self.python = str(self.environment / "bin/python")
 
+    def environment_for(self, final: Path) -> Union[Path, Lack]:
+        """Whole, but for its name, which is to be `final`."""
+        lack = self.make()
+        if lack is not None:
+            return lack
+        facts = {"kernels": self.kernels(final), "of": str(self.interpreter)}
+        (self.environment / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+        return self.environment
+
+    def stable_kernels(self) -> Union[Path, Lack]:
+        failure = self.run(self.interpreter.executable, "-I", "-m", "venv", "tools")
+        if failure is not None:
+            return Lack(f"{self.interpreter} makes no virtual environment {VENV_HINT}: {failure}")
+        self.lay_out()
+        why_not = self.compile(SPINBED_ABI3="1")
+        if why_not is not None:
+            return Lack(f"no kernels of the stable ABI by {self.interpreter}: {why_not}")
+        (self.packages / FACTS).write_text(json.dumps({"of": str(self.interpreter)}))
+        return self.packages
+
     def make(self) -> Optional[Lack]:
         interpreter = self.interpreter
         for words in (("tools",), ("--without-pip", "environment")):
             failure = self.run(interpreter.executable, "-I", "-m", "venv", *words)
             if failure is not None:
-                hint = "(Debian package python3-venv)"
-                return Lack(f"{interpreter} makes no virtual environment {hint}: {failure}")
+                return Lack(f"{interpreter} makes no virtual environment {VENV_HINT}: {failure}")
         failure = self.run(self.tools, *PIP, "--target", str(self.packages), *NEEDS)
         if failure is not None:
             return Lack(f"{', '.join(NEEDS)} cannot be had for {interpreter}: {failure}")
@@ -243,7 +310,7 @@ class _Build:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
 
-    def compile(self) -> Optional[str]:
+    def compile(self, **variables: str) -> Optional[str]:
         """Why that is not possible; None too where setup.py itself has written down why."""
         tree = self.folder / "tree"
         if not (tree / "setup.py").is_file():
@@ -252,15 +319,15 @@ class _Build:
         if failure is not None:
             return f"{', '.join(BUILD_NEEDS)} cannot be had: {failure}"
         words = ("setup.py", "-q", "build_ext", "--build-lib", str(self.packages))
-        return self.run(self.tools, *words, where=tree)
+        return self.run(self.tools, *words, where=tree, **variables)
 
-    def run(self, *command: str, where: Optional[Path] = None) -> Optional[str]:
+    def run(self, *command: str, where: Optional[Path] = None, **variables: str) -> Optional[str]:
         """What went wrong, in a line. What it says is kept in the file `said`."""
         with open(self.folder / "said", "wb") as output:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder if where is None else where,
-                env=_build_variables(os.environ),
+                env={**_build_variables(os.environ), **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -19,9 +19,14 @@ from typing import Mapping, Optional, Union
 import cy_kernels
 from cy_kernels import choice, features
 from sim.errors import WorldError
-from sim.faults.foreign_abi import ForeignAbi
+from sim.faults.foreign_abi import ABI3, ForeignAbi
 from sim.live import rungs
-from sim.live.environments import Environment, environment_for
+from sim.live.environments import (
+    ABI3_BUILDER,
+    Environment,
+    environment_for,
+    stable_kernels,
+)
 from sim.live.interpreters import Interpreter, Lack, find
 from sim.scenario.plan import Plan
 
@@ -56,8 +61,12 @@ def lack_of_interpreters(plan: Plan) -> Optional[str]:
 def _lack_of_builder(built_by: str) -> Optional[str]:
     if "/" in built_by:
         return None if Path(built_by).expanduser().is_file() else f"there is no file {built_by}"
-    found = _found(built_by)
-    return str(found) if isinstance(found, Lack) else None
+    found = _found(ABI3_BUILDER if built_by == ABI3 else built_by)
+    if isinstance(found, Lack):
+        return str(found)
+    if built_by == ABI3 and not found.has_headers:
+        return f"{found} has no headers to build kernels of the stable ABI with"
+    return None
 
 
 def python_for(spec: Optional[str]) -> Python:
@@ -74,6 +83,16 @@ def python_for(spec: Optional[str]) -> Python:
         raise WorldError("find", detail=str(made))
     facts = {"python": made.interpreter.version, "kernels": made.kernels}
     return Python(made.python, facts, is_ours=made.python == sys.executable)
+
+
+@functools.lru_cache(maxsize=1)
+def stable_kernels_here() -> Path:
+    """Where kernels of the stable ABI are, built where that has not been done. Raises WorldError
+    where they cannot be."""
+    made = stable_kernels(tell=lambda line: logger.warning("%s", line))
+    if isinstance(made, Lack):
+        raise WorldError("find", detail=str(made))
+    return made
 
 
 def facts_in(python: Python, env: Mapping[str, str]) -> Mapping[str, str]:
