@@ -23,6 +23,7 @@ from sim.scenario.shorthand import BadShorthand, fault_keys, scenario_text
 from sim.worlds import Worlds
 
 NAME = "try"
+FLAGS = {"process": "COMMAND", "deadline": "--deadline"}  # by the part of a file that they become
 
 
 def try_command(arguments: argparse.Namespace) -> ExitStatus:
@@ -81,7 +82,9 @@ def _by_flag(problem: Problem, words: Sequence[str]) -> Problem:
     """At the flag rather than at a line of a file that nobody has seen."""
     found = re.match(r"fault\[(\d+)\]", problem.key or "")
     if found is None:
-        return Problem("spinbed try", None, None, problem.message, problem.nearest)
+        part = (problem.key or "").partition("[")[0]
+        flag = " ".join(filter(None, ["spinbed try", FLAGS.get(part)]))
+        return Problem(flag, None, None, problem.message, problem.nearest)
     word = words[int(found.group(1))]
     return Problem(f"spinbed try --fault {word}", None, None, problem.message, problem.nearest)
 

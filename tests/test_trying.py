@@ -90,6 +90,8 @@ REFUSED = [
     (["try", "--fault", "stal:2s", "--", "true"], "did you mean 'stall'?"),
     (["try", "--fault", "stall:2x", "--", "true"], "--fault stall:2x: '2x'"),
     (["try", "--fault", "limit:NOFLE=2", "--", "true"], "--fault limit:NOFLE=2: `resource` is"),
+    (["try", "--deadline", "0s", "--", "true"], "--deadline: '0s' must be more than 0"),
+    (["try", "--", ""], "spinbed try COMMAND: an empty string is no command"),
     (["try", "--deadline", "soon", "--", "true"], "--deadline: 'soon'"),
     (["try", "--sav", "x", "--", "true"], "did you mean '--save'?"),
     (["try", "--save", "there.toml", "--", "true"], "there.toml: it exists already"),
@@ -136,7 +138,8 @@ def test_what_it_prints_moves_no_cursor_and_a_long_name_is_cut(
     assert max(map(len, done.stdout.splitlines())) < 400
 
 
-GARBAGE = (b"\xff", b'{"log": 3}', b'{"probe": ["a"]}', b'{"hook": {}}', b"[" * 30_000)
+GARBAGE = (b"\xff", b'{"log": 3}', b'{"probe": ["a"]}', b'{"hook": {}}',
+           b'{"probe": "a", "time_ns": true}', b"[" * 30_000)  # fmt: skip
 
 
 def test_what_is_no_message_is_the_name_of_a_probe(spinbed: Spinbed, tmp_path: Path) -> None:

@@ -36,18 +36,18 @@ def _is_message(said: Mapping[str, Any]) -> bool:
         return False
     if not isinstance(said.get("detail", {}), dict) or not isinstance(said.get("module", ""), str):
         return False
-    if not isinstance(said.get("pid", 0), int) or not _is_time(said.get("time_ns", 0)):
+    if type(said.get("pid", 0)) is not int or not _is_time(said.get("time_ns", 0)):
         return False
     return _is_shallow(said) and (kind != "log" or _is_record(said["log"]))
 
 
 def _is_record(log: Mapping[str, Any]) -> bool:
     texts = (log.get("logger", ""), log.get("message", ""))
-    return all(isinstance(each, str) for each in texts) and isinstance(log.get("level"), (str, int))
+    return all(isinstance(each, str) for each in texts) and type(log.get("level")) in (str, int)
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < TIME_NS_MAX
+    return type(value) is int and 0 <= value < TIME_NS_MAX
 
 
 def _is_shallow(value: Any, levels: int = LEVELS_MAX) -> bool:
