@@ -23,6 +23,7 @@ from sim.crew import Crew, failed, skipped
 from sim.errors import ExitStatus, Problem, ScenarioError, worst
 from sim.live.cpu import check_environments
 from sim.live.kernels import default_kernels
+from sim.live.pythons import build_for, lack_of_interpreters
 from sim.loading import load_all
 from sim.report import rendered, text
 from sim.report.progress import Progress
@@ -57,8 +58,11 @@ def crew_for(
     fail_fast: bool = False,
 ) -> Crew[Worlds]:
     """`again` names the command that reproduces a plan's run. Raises ScenarioError where the
-    environment asks for kernels of no kind."""
+    environment asks for kernels of no kind. Builds what other interpreters need: a minute each."""
     default_kernels()  # what there is to warn of comes before the first run
+    for plan in plans:
+        if lack_of_interpreters(plan) is None:
+            build_for(plan)
 
     def skip(plan: Plan) -> Optional[RunResult]:
         why = story.lacks(plan)

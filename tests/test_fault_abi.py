@@ -19,9 +19,9 @@ from sim.history.op import EXIT
 from sim.live import environments, pythons
 from sim.live.execution import run_plan
 from sim.live.interpreters import Interpreter, Lack, find
-from sim.live.pythons import stable_kernels_here
 from sim.live.supervisor import Supervisor
 from sim.run import lacks
+from sim.running import crew_for
 from sim.scenario.loader import load_text
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
@@ -137,7 +137,7 @@ def test_abi3_is_the_kernel_of_the_stable_abi_and_takes_no_path(
     if isinstance(find("3.11"), Lack):
         pytest.skip("this host has no Python 3.11")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    stable_kernels_here.cache_clear()
+    pythons._stable_kernels.cache_clear()
     built = environments.cache_folder() / environments.key() / abi3_name()
     (built / "cy_kernels").mkdir(parents=True)
     (built / environments.FACTS).write_text("{}")
@@ -145,10 +145,31 @@ def test_abi3_is_the_kernel_of_the_stable_abi_and_takes_no_path(
     try:
         exit, said, fault = run("imports", module="cy_kernels.clock", built_by="abi3")
     finally:
-        stable_kernels_here.cache_clear()
+        pythons._stable_kernels.cache_clear()
     assert exit == "1" and "ImportError: " in said and "file too short" in said
     evidence = fault.evidence[0]["evidence"]
     assert fault.fired and "is clock.abi3.so, built by abi3" in evidence["what"]
+
+
+def test_what_has_to_be_built_is_built_before_a_run_has_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it cannot be: that is then for the run to tell."""
+    asked = []
+
+    def build(interpreter: Interpreter, *, tell: Callable[[str], None]) -> Lack:
+        asked.append(interpreter.version)
+        return Lack("no compiler today")
+
+    monkeypatch.setattr(pythons, "environment_for", build)
+    pythons._environment.cache_clear()
+    plan = planned(tmp_path, "calls", module=CALLED, built_by=OWN)
+    try:
+        words = {"journals": tmp_path, "jobs": 1, "again": lambda plan: "again"}
+        crew_for([plan, plan], **words)
+    finally:
+        pythons._environment.cache_clear()
+    assert [version.rpartition(".")[0] for version in asked] == [OWN]
 
 
 def abi3_name() -> str:

@@ -6,6 +6,7 @@ names an interpreter as it stands, with whatever its owner has installed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -85,14 +86,32 @@ def python_for(spec: Optional[str]) -> Python:
     return Python(made.python, facts, is_ours=made.python == sys.executable)
 
 
-@functools.lru_cache(maxsize=1)
 def stable_kernels_here() -> Path:
     """Where kernels of the stable ABI are, built where that has not been done. Raises WorldError
     where they cannot be."""
-    made = stable_kernels(tell=lambda line: logger.warning("%s", line))
+    made = _stable_kernels()
     if isinstance(made, Lack):
         raise WorldError("find", detail=str(made))
     return made
+
+
+@functools.lru_cache(maxsize=1)
+def _stable_kernels() -> Union[Path, Lack]:
+    return stable_kernels(tell=lambda line: logger.warning("%s", line))
+
+
+def build_for(plan: Plan) -> None:
+    """What its processes need of other interpreters: a run that had to wait for it would be taken
+    for one that does not end. What cannot be built, the run tells."""
+    specs = [process.python for process in plan.processes]
+    faults = [injection.fault for injection in plan.injections]
+    specs += [fault.built_by for fault in faults if isinstance(fault, ForeignAbi)]
+    for spec in dict.fromkeys(specs):
+        with contextlib.suppress(WorldError):
+            if spec == ABI3:
+                stable_kernels_here()
+            elif spec is not None and "/" not in spec:
+                python_for(spec)
 
 
 def facts_in(python: Python, env: Mapping[str, str]) -> Mapping[str, str]:
