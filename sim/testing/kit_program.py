@@ -50,8 +50,10 @@ def fork() -> None:
 
 
 def start_by_a_fork_server() -> None:
+    """The process runs our main module again: this one, as of the real one nobody knows a file."""
     context: Any = multiprocessing.get_context("forkserver")
     process = context.Process(target=int)
+    sys.modules["__main__"] = sys.modules[__name__]
     try:
         process.start()
         process.join()
