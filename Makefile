@@ -4,6 +4,7 @@ VENV ?= .venv
 N ?= 20
 SOAK ?= 1000
 ARGS ?=
+SPREAD := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 BIN := $(VENV)/bin
 SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spinbed.py) $(shell \
 	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed) \
@@ -29,12 +30,13 @@ help:
 run: $(VENV)/.installed
 	$(BIN)/spinbed run scenarios/smoke $(ARGS)
 
-# The script, not `python -m pytest`: that would put the checkout ahead of the installed wheel.
+# The script, not `python -m pytest`: that would put the checkout ahead of the installed wheel. A
+# file's tests share what its fixtures have started: so a worker takes whole files, in their order.
 test: $(VENV)/.installed-test
-	$(BIN)/pytest -n auto --max-worker-restart=0 $(ARGS)
+	$(BIN)/pytest $(SPREAD) $(ARGS)
 
 test-unprivileged: $(VENV)/.installed-test
-	$(BIN)/python tests/unprivileged.py -n auto --max-worker-restart=0 $(ARGS)
+	$(BIN)/python tests/unprivileged.py $(SPREAD) $(ARGS)
 
 test-aarch64: $(VENV)/.installed-test
 	$(BIN)/python tests/aarch64_kernels.py --folder $(VENV)/aarch64 $(ARGS)

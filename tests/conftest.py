@@ -125,14 +125,14 @@ def supervisor(worlds: Worlds) -> Supervisor:
     return worlds.supervisor
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def spinbed() -> Iterator[Spinbed]:
     """The command, for what it says and does; how it starts is asked of a fresh one."""
     with warm_spinbed() as command:
         yield command
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_pytest() -> Iterator[RunPytest]:
     """pytest with our plugin; how both end by signals is asked of a fresh one."""
     with warm_pytest() as command:

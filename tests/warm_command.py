@@ -26,6 +26,8 @@ WATCHDOG_S = 120  # only against a hang
 PACKET_BYTES_MAX = 2**17
 # What most commands import when they are asked for.
 COMMANDS = ("sim.commands", "sim.running", "sim.reading", "sim.trying", "sim.matrix")
+# The models of its tables are built when a file has them: most files do.
+TYPICAL = Path(__file__).resolve().parents[1] / "scenarios" / "fast" / "stalled_reader.toml"
 
 
 class Spinbed(Protocol):
@@ -121,6 +123,7 @@ def main(number: int, module: str, imports: Sequence[str]) -> None:
     commands = socket.socket(fileno=number)
     for name in (module, *imports):
         importlib.import_module(name)
+    importlib.import_module("sim.scenario.loader").load(TYPICAL)
     gc.collect()
     gc.freeze()
     while True:
