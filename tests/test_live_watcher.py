@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from typing import Iterator, List, NamedTuple
 
 import pytest
@@ -13,10 +15,13 @@ from live_ends import WITHIN_S, await_gone, with_our_path
 from live_plans import exits, plan
 
 from sim.errors import WorldError
+from sim.history.op import LEAK
 from sim.live.execution import run_plan
 from sim.live.procfs import descendants, stat
 from sim.live.region import names_with, remove
 from sim.live.supervisor import Supervisor
+from sim.scenario.loader import load_text
+from sim.scenario.planning import make_plan
 from sim.testing.literal_plan import SECOND
 
 RUNNER = """
@@ -134,6 +139,27 @@ def test_a_child_that_the_runner_forked_does_not_keep_the_dead_runners_world_ali
     finally:
         os.kill(child, signal.SIGKILL)
         runner.stdout.close()
+
+
+ORPHAN = """
+schema = 1
+name = "orphan"
+deadline = "60s"
+[[process]]
+name = "app"
+argv = ["sh", "-c", "sleep 1000 & exit"]
+"""
+
+
+def test_an_orphan_that_was_ended_does_not_stay_a_zombie(supervisor):
+    (scenario,) = load_text(ORPHAN, "test.toml")
+    history, _ = run_plan(make_plan(scenario, 0), supervisor)
+    (leak,) = history.where(LEAK)
+    orphan = int(leak.detail["names"][0].split()[1].rstrip(":"))
+    deadline_s = time.monotonic() + WITHIN_S
+    while os.path.exists(f"/proc/{orphan}"):
+        assert time.monotonic() < deadline_s
+        select.select([], [], [], 0.01)
 
 
 def test_abort_after_the_end_is_a_no_op():

@@ -6,7 +6,9 @@ killed both, or the host went down in between.
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
@@ -18,6 +20,7 @@ from sim.live.region import RegionName, parse_name
 from sim.live.watcher import OWNER
 
 SHARED_MEMORY, TEMPORARY, CGROUP, PROCESS = "shared memory", "temporary file", "cgroup", "process"
+END_DEADLINE_S = 20.0  # a process in uninterruptible sleep dies late
 WATCHER = b"sim.live.watcher"
 
 
@@ -77,12 +80,25 @@ def _remove(leftover: Leftover) -> None:
     if leftover.kind == CGROUP:
         end_cgroup(leftover.path)
     elif leftover.kind == PROCESS:
-        try:
-            os.kill(leftover.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        _end(leftover.pid)
     else:
         remove_file(leftover.path)
+
+
+def _end(pid: int) -> None:
+    """Returns when it has ended."""
+    try:
+        death = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(death, signal.SIGKILL)
+        if not select.select([death], [], [], END_DEADLINE_S)[0]:
+            raise TimeoutError(errno.ETIMEDOUT, "it was killed, and does not end")
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(death)
 
 
 def _files(kind: str, folder: str, here: int) -> Iterator[Leftover]:

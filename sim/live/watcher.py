@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from sim.live.death import adopt_orphans
 from sim.live.litter import end_cgroup, lift, remove_files, shm_starts
@@ -49,6 +49,10 @@ def main(lifeline: int, commands: int) -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     registered = Registered()
+    ends, tells = os.pipe()
+    os.set_blocking(tells, False)
+    signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # one that is ignored or unset wakes nobody
     try:
         adopt_orphans()
         os.set_inheritable(lifeline, False)
@@ -59,7 +63,7 @@ def main(lifeline: int, commands: int) -> None:
             setsigdef=IGNORED,
         )
         os.close(commands)
-        _watch(lifeline, template, registered)
+        _watch(lifeline, ends, template, registered)
     finally:
         registered.remove()
         os._exit(0)
@@ -104,27 +108,40 @@ def unescaped(text: str) -> str:
     return text.encode("ascii").decode("unicode_escape")
 
 
-def _watch(lifeline: int, template: int, registered: Registered) -> None:
-    """Returns when the runner is gone."""
-    death = os.pidfd_open(template)
+def _watch(lifeline: int, ends: int, template: int, registered: Registered) -> None:
+    """Returns when the runner is gone. `ends` is readable once a child has ended."""
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
-    poll.register(death, select.POLLIN)
+    poll.register(ends, select.POLLIN)
     pending = b""
     while True:
         for fd, _ in poll.poll():
-            if fd == death:
-                _, status = os.waitpid(template, 0)
-                poll.unregister(death)
-                kill_everything_below(registered.cgroups)
-                _say(lifeline, f"template-died {status}")
+            received = os.read(fd, 65536)
+            if fd == ends:
+                # An orphan whom nobody awaits would stay a zombie until the last run is over.
+                for pid, status in _reap()[0]:
+                    if pid == template:
+                        kill_everything_below(registered.cgroups)
+                        _say(lifeline, f"template-died {status}")
                 continue
-            received = os.read(lifeline, 65536)
             if not received:
                 return
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
                 _say(lifeline, registered.add(line))
+
+
+def _reap() -> Tuple[Sequence[Tuple[int, int]], bool]:
+    """The children that have ended, with their wait statuses; whether any is left."""
+    ended: List[Tuple[int, int]] = []
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return ended, True
+            ended.append((pid, status))
+    except ChildProcessError:
+        return ended, False
 
 
 def _say(lifeline: int, line: str) -> None:
@@ -147,9 +164,7 @@ def kill_everything_below(cgroups: Sequence[str]) -> None:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0] != 0:
-                pass
-        except ChildProcessError:
+        _, is_any_left = _reap()
+        if not is_any_left:
             return
         time.sleep(KILL_POLL_S)
