@@ -44,6 +44,7 @@ NEED_KERNELS = [
     "test_gate_batches.py",
     "test_gate_raise.py",
     "test_fault_wakes.py",
+    "test_imports.py",
     "test_golden_tapes.py",
     "test_litmus.py",
     "test_litmus_live.py",
