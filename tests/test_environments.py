@@ -34,6 +34,15 @@ REFUSED_S = 0.3  # how long a test waits for a lock that it is not to get
 in_ci = pytest.mark.skipif(os.environ.get("CI") != "true", reason="builds kernels where CI=true")
 
 
+@pytest.fixture
+def quick_gcc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That there are kernels is asked here, not how fast they are."""
+    compiler = tmp_path / "quick-gcc"
+    compiler.write_text('#!/bin/bash\nexec gcc "${@/#-O2/-O0}"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+
+
 def stand_in(path: Path, body: str) -> Interpreter:
     """An interpreter whose every start runs this instead."""
     path.write_text(f"#!/bin/sh\n{body}\n")
@@ -136,7 +145,7 @@ def test_without_the_one_builder_there_are_no_kernels_of_the_stable_abi(
 
 
 @in_ci
-def test_kernels_of_the_stable_abi_are_built_once(tmp_path: Path) -> None:
+def test_kernels_of_the_stable_abi_are_built_once(tmp_path: Path, quick_gcc: None) -> None:
     if isinstance(find(environments.ABI3_BUILDER), Lack):
         pytest.skip("this host has no Python 3.11")
     told: list[str] = []
@@ -367,7 +376,7 @@ def asked(answer: Environment) -> list[str]:
 
 @in_ci
 def test_kernels_are_built_for_another_interpreter_and_then_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, quick_gcc: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interpreter = another()
     if shutil.which("gcc") is None or not interpreter.has_headers:
