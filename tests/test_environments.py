@@ -37,10 +37,8 @@ in_ci = pytest.mark.skipif(os.environ.get("CI") != "true", reason="builds kernel
 @pytest.fixture
 def quick_gcc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That there are kernels is asked here, not how fast they are."""
-    compiler = tmp_path / "quick-gcc"
-    compiler.write_text('#!/bin/bash\nexec gcc "${@/#-O2/-O0}"\n')
-    compiler.chmod(0o755)
-    monkeypatch.setenv("CC", str(compiler))
+    stand_in(tmp_path / "quick-gcc", 'exec gcc "$@" -O0')
+    monkeypatch.setenv("CC", str(tmp_path / "quick-gcc"))
 
 
 def stand_in(path: Path, body: str) -> Interpreter:
@@ -363,14 +361,9 @@ print(json.dumps([status.kind, str(status), kernels().ring.__name__, sys.version
 
 
 def asked(answer: Environment) -> list[str]:
-    done = subprocess.run(
-        [answer.python, "-I", "-c", ASK],
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_S,
-        check=True,
-    )
-    said: list[str] = json.loads(done.stdout)
+    command = [answer.python, "-I", "-c", ASK]
+    told = subprocess.run(command, stdout=subprocess.PIPE, timeout=WATCHDOG_S, check=True)
+    said: list[str] = json.loads(told.stdout)
     return said
 
 

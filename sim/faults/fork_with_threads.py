@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Mapping, Optional, Sequence
+from typing import ClassVar, Literal, Mapping, Optional
 
-from sim.abc import Capability, Evidence, World
-from sim.faults.hooked import NAME, hooked
-from sim.history.history import Allowance
+from sim.abc import Evidence, World
+from sim.faults.hooked import NAME, HookedFault, hooked
 
 LOCKS: Mapping[str, str] = {"plain": f"{NAME}:{NAME}", "logging": "", "import": NAME}
 HANDLERS = "logging"  # what the hook says of them
 
 
 @dataclass(frozen=True)
-class ForkWithThreads:
+class ForkWithThreads(HookedFault):
     """A child that wants the lock waits for ever: who would let it go was not copied."""
 
     alias: ClassVar[str] = "fork_with_threads"
     doc: ClassVar[str] = "another thread of a program holds a lock whenever the program forks"
-    requires: ClassVar[frozenset[Capability]] = frozenset({Capability.LAUNCH})
-    heals: ClassVar[bool] = False
-    fatal: ClassVar[bool] = False
-    roles: ClassVar[frozenset[str]] = frozenset({"program"})
-    is_proven_at_end: ClassVar[bool] = True
 
-    target: str
     lock: Literal["plain", "logging", "import"] = field(
         metadata={"doc": "a lock of the program, those of log handlers, or that of an import"}
     )
@@ -50,9 +43,3 @@ class ForkWithThreads:
         held = f"{self.lock} {{}}" if self.name else "the locks of {}"
         what = f"forks while another thread holds {held}"
         return hooked(world, self.target, "fork", self.name or HANDLERS, what=what)
-
-    def heal(self, world: World) -> Evidence:
-        return Evidence(True, "nothing to heal")
-
-    def accounts_for(self, because: str) -> Sequence[Allowance]:
-        return ()

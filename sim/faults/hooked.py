@@ -35,10 +35,9 @@ def hooked(
 
 
 @dataclass(frozen=True)
-class ImportFault:
-    """What all faults in the import of a module are; each adds its name and what its hook does."""
+class HookedFault:
+    """What all of them are; each adds its name, what is planted, and what proves that it struck."""
 
-    hook: ClassVar[str]  # its kind, of sim.inside.import_hooks
     requires: ClassVar[frozenset[Capability]] = frozenset({Capability.LAUNCH})
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = False
@@ -46,6 +45,20 @@ class ImportFault:
     is_proven_at_end: ClassVar[bool] = True
 
     target: str
+
+    def heal(self, world: World) -> Evidence:
+        return Evidence(True, "nothing to heal")
+
+    def accounts_for(self, because: str) -> Sequence[Allowance]:
+        return ()
+
+
+@dataclass(frozen=True)
+class ImportFault(HookedFault):
+    """In the import of a module."""
+
+    hook: ClassVar[str]  # its kind, of sim.inside.import_hooks
+
     module: str = field(metadata={"doc": "its full name"})
 
     def __post_init__(self) -> None:
@@ -67,9 +80,3 @@ class ImportFault:
 
     def inject(self, world: World) -> Evidence:
         return hooked(world, self.target, self.hook, self.module)
-
-    def heal(self, world: World) -> Evidence:
-        return Evidence(True, "nothing to heal")
-
-    def accounts_for(self, because: str) -> Sequence[Allowance]:
-        return ()

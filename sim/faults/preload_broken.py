@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Mapping, Sequence
+from typing import ClassVar, Literal, Mapping
 
-from sim.abc import Capability, Evidence, World
-from sim.faults.hooked import hooked
-from sim.history.history import Allowance
+from sim.abc import Evidence, World
+from sim.faults.hooked import HookedFault, hooked
 
 MODULE = "spinbed_broken_preload"
 TELL = f"""from spinbed_inside.hook_events import tell
@@ -26,16 +25,10 @@ BREAKS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class PreloadBroken:
+class PreloadBroken(HookedFault):
     alias: ClassVar[str] = "preload_broken"
     doc: ClassVar[str] = "the fork server of a program imports a broken module in advance"
-    requires: ClassVar[frozenset[Capability]] = frozenset({Capability.LAUNCH})
-    heals: ClassVar[bool] = False
-    fatal: ClassVar[bool] = False
-    roles: ClassVar[frozenset[str]] = frozenset({"program"})
-    is_proven_at_end: ClassVar[bool] = True
 
-    target: str
     how: Literal["import_error", "error", "exits"] = field(
         default="error", metadata={"doc": "what the module does"}
     )
@@ -46,9 +39,3 @@ class PreloadBroken:
 
     def inject(self, world: World) -> Evidence:
         return hooked(world, self.target, "preload", MODULE, what="preloads {}")
-
-    def heal(self, world: World) -> Evidence:
-        return Evidence(True, "nothing to heal")
-
-    def accounts_for(self, because: str) -> Sequence[Allowance]:
-        return ()

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Sequence
+from typing import ClassVar, Literal
 
-from sim.abc import Capability, Evidence, World
-from sim.faults.hooked import hooked
-from sim.history.history import Allowance
+from sim.abc import Evidence, World
+from sim.faults.hooked import HookedFault, hooked
 
 
 @dataclass(frozen=True)
-class StartMethodTwice:
+class StartMethodTwice(HookedFault):
     """The program's own bare set_start_method is then the interpreter's own RuntimeError."""
 
     alias: ClassVar[str] = "start_method_twice"
     doc: ClassVar[str] = "sets a start method of multiprocessing before the program does"
-    requires: ClassVar[frozenset[Capability]] = frozenset({Capability.LAUNCH})
-    heals: ClassVar[bool] = False
-    fatal: ClassVar[bool] = False
-    roles: ClassVar[frozenset[str]] = frozenset({"program"})
-    is_proven_at_end: ClassVar[bool] = True
 
-    target: str
     method: Literal["fork", "spawn", "forkserver"] = field(
         default="spawn", metadata={"doc": "what it is set to"}
     )
@@ -37,9 +30,3 @@ class StartMethodTwice:
 
     def inject(self, world: World) -> Evidence:
         return hooked(world, self.target, "start_method", "multiprocessing")
-
-    def heal(self, world: World) -> Evidence:
-        return Evidence(True, "nothing to heal")
-
-    def accounts_for(self, because: str) -> Sequence[Allowance]:
-        return ()
