@@ -37,7 +37,8 @@ from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
 
 POLL_NS = 1_000_000
 STACKS_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
-FAREWELL_NS = 1_000_000_000  # for what a program has started to end after it
+FAREWELL_NS = 1_000_000_000  # for what a program has started to end after it, while all sleep
+FAREWELL_MAX_NS = 10_000_000_000  # while some are at work: a loaded machine makes their end long
 WATCH = "watch"
 SAID = {"probe": PROBE, "log": LOG, "hook": HOOK}
 
@@ -241,10 +242,13 @@ class ProgramWorld:
 
     def _left_behind(self) -> Sequence[Stray]:
         """Fork servers and resource trackers see that their program has ended, and end by that."""
-        deadline_ns = self.now_ns() + FAREWELL_NS
+        busy_ns = began_ns = self.now_ns()
         while True:
             left = strays(self._run)
             now_ns = self.now_ns()
+            if not all(each.is_asleep for each in left):
+                busy_ns = now_ns
+            deadline_ns = min(busy_ns + FAREWELL_NS, began_ns + FAREWELL_MAX_NS)
             if not left or self.is_cut_short or now_ns >= deadline_ns:
                 return left
             self._supervisor.pump(now_ns + POLL_NS)

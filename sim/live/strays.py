@@ -18,6 +18,7 @@ POLL_S = 0.002
 class Stray(NamedTuple):
     pid: int
     command: str
+    is_asleep: bool
 
 
 def strays(run: str) -> Sequence[Stray]:
@@ -36,7 +37,8 @@ def _seen(run: str) -> Sequence[Stray]:
         if seen is None or seen.state in "ZX" or mark not in _read(pid, "environ").split(b"\0"):
             continue
         words = _read(pid, "cmdline").split(b"\0")
-        found.append(Stray(pid, b" ".join(words).decode("utf-8", "replace").strip()[:200]))
+        command = b" ".join(words).decode("utf-8", "replace").strip()[:200]
+        found.append(Stray(pid, command, is_asleep=seen.state not in "RD"))
     return found
 
 
