@@ -86,7 +86,8 @@ def crew_for(
     )
 
 
-def _report(crew: Crew[Worlds], plans: Sequence[Plan], arguments: argparse.Namespace
+def _report(
+    crew: Crew[Worlds], plans: Sequence[Plan], arguments: argparse.Namespace
 ) -> ExitStatus:
     """Reports are written of what has finished, also when the rest never will."""
     started_ns = time.monotonic_ns()
