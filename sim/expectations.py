@@ -12,7 +12,7 @@ from sim.checkers import CHECKERS
 from sim.checkers.logs import covers
 from sim.errors import WORST_FIRST, ExitStatus, worst
 from sim.history.history import Allowance, History
-from sim.history.op import ENDED, EXIT, INVOKE, LOG, OK, PROBE, RECEIVE, SEND
+from sim.history.op import ENDED, EXIT, HANG, INVOKE, LOG, OK, PROBE, RECEIVE, SEND
 from sim.scenario.plan import Expectation
 
 # What an invalid result costs, by checker. Any other one is a matter of safety.
@@ -92,8 +92,34 @@ def worst_results(results: Sequence[Result]) -> Sequence[Result]:
     return sorted(bad, key=lambda r: (r.result != INVALID, WORST_FIRST.index(_status(r))))
 
 
+def _hang(expected: Expectation, history: History) -> ExpectationResult:
+    """Of that class, with those among who waits and whom for, told early enough."""
+    what = f"hang {expected.hang}"
+    for word, name in (("of", expected.waiting), ("on", expected.waited_for)):
+        what += f" {word} {name}" if name is not None else ""
+    hangs = [index for index, op in enumerate(history.ops) if op.f == HANG]
+    if not hangs:
+        return ExpectationResult(f"{what} (saw none)", False, ExitStatus.LIVENESS)
+    detail = history.ops[hangs[0]].detail or {}
+    waiting, on = list(detail.get("waiting", ())), list(detail.get("on", ()))
+    told_ns = int(detail.get("blocked_ns", 0))
+    met = detail.get("class") == expected.hang and all(
+        name is None or any(Allowance("hang", name).covers(each) for each in there)
+        for name, there in ((expected.waiting, waiting), (expected.waited_for, on))
+    )
+    saw = f"{detail.get('class', 'one of no class')} of {', '.join(waiting) or 'nobody'}"
+    saw += f" on {', '.join(on) or 'nobody'}"
+    if expected.within_ns is not None:
+        what += f" within {expected.within_ns / 1e9:.3g} s"
+        saw += f" after {told_ns / 1e9:.3g} s"
+        met = met and told_ns <= expected.within_ns
+    return ExpectationResult(f"{what} (saw {saw})", met, ExitStatus.LIVENESS, hangs)
+
+
 def _declared(expected: Expectation, history: History) -> ExpectationResult:
     """An outcome, an exit or a log record, counted over all processes that the name covers."""
+    if expected.hang is not None:
+        return _hang(expected, history)
     place = expected.process or "any process"
     if expected.outcome is not None or expected.op is not None:
         ops = _outcomes(expected, history)

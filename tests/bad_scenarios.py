@@ -35,7 +35,7 @@ process = "writer"
 op = "send"
 outcome = "timeout"
 """
-
+TIMES_OUT = 'process = "writer"\nop = "send"\noutcome = "timeout"'
 # (what is replaced in GOOD, by what, key, part of the message, nearest). The line to be named is
 # the one that ends in "#!". Each file has one problem, and exactly that one is reported.
 BAD = {
@@ -344,8 +344,8 @@ BAD = {
                      "in the runner's interpreter, not in '3.11'", None),
     "probe-of-a-reader": ("after_ops = 5 }", 'probe = "x" } #!', "fault[0].at",
                           "only a program has probes", None),
-    "later-hang": ('op = "send"\noutcome = "timeout"', 'hang = "peer-dead" #!', "expect[0].hang",
-                   "not supported by this version", None),
+    "hang-class": (TIMES_OUT, 'hang = "peer-ded" #!', "expect[0].hang", "'peer-ded'", "peer-dead"),
+    "hang-on": (TIMES_OUT, 'hang = "peer-dead"\non = "raeder" #!', "expect[0].on", "", "reader[2]"),
     # sweeps
     "sweep-key": ("[[fault]]", '[sweep.product]\n"transport.slot" = [1] #!\n[[fault]]',
                   'sweep.product."transport.slot"', "'transport.slot' names no key of this file",

@@ -24,7 +24,7 @@ from litmus_pieces import (
     wakes,
 )
 
-from sim.hang.classes import HangClass
+from sim.history.hang_class import HangClass
 
 MODELS = ("sc", "tso", "pso", "ra")
 WEAK = ("tso", "pso", "ra")
@@ -34,6 +34,7 @@ LOST_WAKEUP = HangClass.LOST_WAKEUP
 LIVELOCK = HangClass.LIVELOCK
 PEER_DEAD = HangClass.PEER_DEAD
 PEER_STOPPED = HangClass.PEER_STOPPED
+SIMULATED = (DEADLOCK, LOST_WAKEUP, LIVELOCK, PEER_DEAD, PEER_STOPPED)  # the rest is of processes
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,7 @@ HEADINGS = {
     "ExpectOutput": "output",
     "Output": "in output",
     "ExpectProbe": "probe",
+    "ExpectHang": "hang",
     "Bounds": "in count",
     "Sweep": "[sweep]",
     "Explore": "[explore]",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sim.cli import main
-from sim.hang.classes import HangClass
 from sim.hang.explain import explain
+from sim.history.hang_class import HangClass
 from sim.scenario.loader import load
 from sim.scenario.planning import make_plan
 from sim.virtual.execution import execute

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from hang_controls import CONTROLS
-from hang_programs import HANGS, Program
+from hang_programs import HANGS, SIMULATED, Program
 from hang_runs import brings, execute, hanging, machine
 
 from cy_kernels import explore
-from sim.hang.classes import MEANINGS, HangClass
 from sim.hang.simulated import classify
+from sim.history.hang_class import MEANINGS, HangClass
 
 SEEDS = range(3_000)
 HANGS_EACH = 3  # executions classified, of each program on each model
@@ -42,7 +42,7 @@ def verdicts_on(program: Program) -> Counter:
 
 
 def test_every_labelled_hang_gets_its_class(capsys: pytest.CaptureFixture) -> None:
-    confusion = {kind: Counter() for kind in HangClass}
+    confusion = {kind: Counter() for kind in SIMULATED}
     wrong = []
     for program in HANGS:
         found = verdicts_on(program)
@@ -57,7 +57,7 @@ def test_every_labelled_hang_gets_its_class(capsys: pytest.CaptureFixture) -> No
 
 def table(confusion: dict[HangClass, Counter]) -> str:
     """Rows: the labels, with how many programs; columns: the verdicts on their executions."""
-    columns = [*HangClass, None]
+    columns = [*SIMULATED, None]
     lines = ["label (programs)".ljust(20) + "".join(name(each).rjust(14) for each in columns)]
     for kind, found in confusion.items():
         programs = sum(program.kind is kind for program in HANGS)

@@ -14,6 +14,7 @@ from sim.scenario.planning import make_plan
 from sim.verdict import fault_results, judge
 from sim.virtual.execution import Execution, execute
 from sim.virtual.limits import lacks
+from sim.worlds import run_virtually
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 FILES = sorted(SCENARIOS.rglob("*.toml"))
@@ -57,7 +58,7 @@ def test_every_scenario_that_can_run_virtually_does_so_as_expected(path: Path) -
     runs = [s for s in loaded if "virtual" in s.worlds and not list(lacks(s))]
     for scenario in runs:
         plan = make_plan(scenario, 0)
-        result = judge(plan, execute(plan).history, duration_ns=0, reproduce="")
+        result = judge(plan, run_virtually(plan)[0], duration_ns=0, reproduce="")
         assert result.as_expected, (scenario.name, result.failure)
 
 

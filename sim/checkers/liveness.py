@@ -48,6 +48,9 @@ class Liveness:
             return unknown
         waited = _waited(history.ops)
         stops = _stops(history)
+        if _ends_as_expected(history):  # what is open or missing then is what the hang holds up
+            ended = [each for each in waited if each.ended is not None]
+            return judged(self.alias, list(_overdue(history, ended, stops)))
         findings = [
             *_hangs(history),
             *_overdue(history, waited, stops),
@@ -115,6 +118,11 @@ def _stopped_ns(process: str, from_ns: int, to_ns: int, stops: Sequence[_Stop]) 
         for stop in stops
         if stop.process == process
     )
+
+
+def _ends_as_expected(history: History) -> bool:
+    """In a hang of a class that the scenario names."""
+    return any(op.f == HANG for op in history.ops) and not any(_hangs(history))
 
 
 def _hangs(history: History) -> Iterable[Finding]:

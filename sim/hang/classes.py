@@ -1,31 +1,11 @@
-"""The hang classes, and what is said of one hang: one vocabulary for both worlds."""
+"""What is said of one hang, in both worlds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import Dict, Tuple
+from typing import Tuple
 
-
-class HangClass(str, Enum):
-    """The named reason why nothing moves. Classes that no world tells apart yet are not here."""
-
-    DEADLOCK = "deadlock"
-    LOST_WAKEUP = "lost-wakeup"
-    LIVELOCK = "livelock"
-    PEER_DEAD = "peer-dead"
-    PEER_STOPPED = "peer-stopped"
-
-
-MEANINGS: Dict[HangClass, str] = {
-    HangClass.DEADLOCK: "each waits for what only another waiter, or nobody any more, would do",
-    HangClass.LOST_WAKEUP: "one sleeps though what it waits for has happened, and nobody owes it a "
-    "wake-up any more",
-    HangClass.LIVELOCK: "processes keep changing shared memory, and nobody gets anywhere",
-    HangClass.PEER_DEAD: "what the waiters need was still to be done by a process that died",
-    HangClass.PEER_STOPPED: "what the waiters need is still to be done by a process that is "
-    "stopped",
-}
+from sim.history.hang_class import HangClass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from sim.hang.classes import Hang
 from sim.hang.simulated import classify
@@ -45,7 +45,8 @@ def explained(plan: Plan, model: str, tape: bytes, history: History) -> History:
     hang = explain(plan, model, tape)
     if hang is None:
         return history
-    told = {"class": hang.kind.value, "waits": hang.why, "proof": hang.proof}
+    told: Dict[str, Any] = {"class": hang.kind.value, "waits": hang.why, "proof": hang.proof}
+    told["on"] = [*hang.waits_for]
     ops = [
         op._replace(detail={**(op.detail or {}), **told}) if op.f == HANG else op
         for op in history.ops

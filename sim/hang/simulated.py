@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Callable, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from sim.hang.classes import MEANINGS, Hang, HangClass
+from sim.hang.classes import Hang
 from sim.hang.counterfactual import OVER, Bring, Evidence, Trial, cycle_of
 from sim.hang.waits import Namer, circle, peers_of, waits_of
+from sim.history.hang_class import MEANINGS, HangClass
 
 STEPS_MAX = 50_000  # of one trial: who has not got anywhere by then does not
 LOOKED_AT = 1_000  # steps of a trial after each of which memory is compared

@@ -296,6 +296,10 @@ def _check_expectations(tables: Tables, crew: Optional[Crew], problems: Collecto
                 problems.add((*path, "verdict"), message)
             verdict_index = index if verdict_index is None else verdict_index
             _check_verdict(table, path, checks, problems)
+        elif hasattr(table, "hang"):
+            for name in ("waiting", "on"):
+                if crew is not None and getattr(table, name) is not None:
+                    _check_party(table, path, crew, problems, name)
         elif crew is not None:
             _check_party(table, path, crew, problems)
         _check_counts(table, path, problems)
@@ -317,13 +321,16 @@ def _check_verdict(table: Any, path: Path, checks: Sequence[str], problems: Coll
         problems.add((*path, "checker"), message, nearest(table.checker, checks))
 
 
-def _check_party(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
-    name = table.process.split("[")[0].split(":")[0]
-    if table.process not in crew and table.process not in everybody_in(crew):
-        _, message, near = candidates_of(table.process, crew)
+def _check_party(
+    table: Any, path: Path, crew: Crew, problems: Collector, key: str = "process"
+) -> None:
+    party = getattr(table, key)
+    name = party.split("[")[0].split(":")[0]
+    if party not in crew and party not in everybody_in(crew):
+        _, message, near = candidates_of(party, crew)
         if message is None:
-            message, near = f"{show(table.process)}: an expectation takes no selector", name
-        problems.add((*path, "process"), message, near)
+            message, near = f"{show(party)}: an expectation takes no selector", name
+        problems.add((*path, key), message, near)
         return
     op = getattr(table, "op", None)
     does = "send" if crew[name].role == "writer" else "receive"

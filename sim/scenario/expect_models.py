@@ -14,6 +14,7 @@ from sim.scenario.models import (
     STRICT,
     TABLE,
     CheckerName,
+    PositiveDuration,
     Target,
     key,
     refuse,
@@ -138,6 +139,25 @@ class ExpectProbe(BaseModel):
     count: Count = key({"min": 1}, "how often: a number, or { min, max }")
 
 
+class ExpectHang(BaseModel):
+    """The run ends in a hang of that class: nothing moves for the stall threshold, and this is why.
+    What the hang keeps from being done needs no other table."""
+
+    model_config = STRICT
+    hang: Annotated[str, OneOf("hang class", lambda: names.HANG_CLASSES)] = key(
+        ..., "the class that the evidence must come to"
+    )
+    waiting: Optional[Target] = key(
+        None, "a process among those that wait, or the name of a [[process]] table; absent: any"
+    )
+    on: Optional[Target] = key(
+        None, "a process among those that are waited for, in the same way; absent: any or nobody"
+    )
+    within: Optional[PositiveDuration] = key(
+        None, "at most so long after the last progress it is told; absent: any time"
+    )
+
+
 EXPECTATIONS: Mapping[str, Type[BaseModel]] = {
     "verdict": ExpectVerdict,
     "outcome": ExpectOutcome,
@@ -145,4 +165,5 @@ EXPECTATIONS: Mapping[str, Type[BaseModel]] = {
     "log": ExpectLog,
     "output": ExpectOutput,
     "probe": ExpectProbe,
+    "hang": ExpectHang,
 }

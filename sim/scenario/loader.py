@@ -238,6 +238,14 @@ def _expectation(index: int, table: Any) -> Expectation:
     if hasattr(table, "exit"):
         exit_text = table.exit.signal or str(table.exit.status)
         return Expectation(key, process=table.process, exit=exit_text)
+    if hasattr(table, "hang"):
+        return Expectation(
+            key,
+            hang=table.hang,
+            waiting=table.waiting,
+            waited_for=table.on,
+            within_ns=table.within,
+        )
     if hasattr(table, "output"):
         least, most = _bounds(table.output.count)
         return Expectation(

@@ -14,6 +14,7 @@ from cy_kernels import choice
 from sim import checkers, plugin, transport
 from sim.abc import Checker
 from sim.history import op
+from sim.history.hang_class import HangClass
 
 SELECTORS = ("one", "some", "majority", "all")
 ROLES = ("writer", "reader")
@@ -21,6 +22,7 @@ WORLDS = ("live", "virtual")
 STARTS = ("template", "fork", "spawn", "forkserver")
 KERNELS = choice.KINDS
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+HANG_CLASSES = tuple(kind.value for kind in HangClass)
 OUTCOMES = (op.TIMEOUT, op.ENDED, op.CLOSED, op.RAISED, op.EVICTED, op.FENCED)
 # Whom the history itself speaks of: no process may be called so.
 RESERVED_PROCESS_NAMES = ("nemesis", "watch")

@@ -115,6 +115,10 @@ class Expectation:
     stream: Optional[str] = None  # "stdout" | "stderr", with a pattern searched in it
     output_matches: Optional[str] = None
     probe: Optional[str] = None  # with counts
+    hang: Optional[str] = None  # a hang class, with the three below
+    waiting: Optional[str] = None
+    waited_for: Optional[str] = None
+    within_ns: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -271,6 +271,8 @@ def _fault_header(injection: Injection) -> FaultHeader:
 def _allowed(expectation: Expectation) -> Sequence[Allowance]:
     """What is expected is accounted for, unless it is expected not to happen."""
     process = expectation.process
+    if expectation.hang is not None:
+        return (Allowance("hang", "*", value=expectation.hang, because=expectation.key),)
     if process is None or expectation.count_max == 0:
         return ()
     if expectation.outcome is not None:

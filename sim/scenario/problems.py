@@ -25,10 +25,7 @@ from sim.scenario.models import EXPLAINED, PLAIN, PROBED, STEPPED, TABLE
 from sim.scenario.names import nearest, show
 
 # Keys of the format that later capabilities bring, by their place without indices.
-LATER = frozenset(
-    {"process.host"}
-    | {"expect.hang", "expect.waiting", "expect.on", "expect.within"}
-)
+LATER = frozenset({"process.host"})
 
 KINDS = (
     (bool, "a boolean"),
