@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 from live_plans import injected, injection, plan
 
 from sim.faults.slow import Slow
+from sim.live import stacks
 from sim.live.execution import run_plan
 from sim.live.process import DEAD, READY, LiveProcess
 from sim.live.supervisor import Supervisor
 from sim.live.task import Task
 from sim.scenario.plan import AfterOps
-from sim.testing.literal_plan import MS
+from sim.testing.literal_plan import MS, SECOND
 
 
 class Scripted:
@@ -107,3 +113,50 @@ def test_a_command_whose_signal_is_lost_is_obeyed_all_the_same() -> None:
         history, _ = run_plan(lossy, supervisor)
     (fired,) = injected(history)
     assert fired["fired"] is True, dict(fired)
+
+
+# Blocks the signal while it prints, as the system does it for faulthandler's handler.
+PRINTS_LINE_BY_LINE = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print("up", flush=True)
+signal.sigwait([signal.SIGUSR1])
+os.write(2, b"the first line\\n")
+sys.stdin.readline()
+os.write(2, b"the last line\\n")
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+signal.pause()
+"""
+
+
+def test_a_stack_is_awaited_to_its_last_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "WITHIN_NS", 60 * SECOND)
+    printed = tmp_path / "stderr"
+    with printed.open("wb") as stderr, subprocess.Popen(
+        [sys.executable, "-c", PRINTS_LINE_BY_LINE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+
+        def pump(until_ns: int) -> None:
+            if printed.stat().st_size:
+                process.stdin.close()  # and it goes on
+            select.select([], [], [], 0.001)
+
+        life: Any = SimpleNamespace(
+            name="writer",
+            pid=process.pid,
+            is_dead=False,
+            stderr_bytes=lambda: printed.stat().st_size,
+            send_signal=process.send_signal,
+        )
+        supervisor: Any = SimpleNamespace(pump=pump)
+        stacks.collect_stacks([life], supervisor)
+        seen = printed.read_text()
+        process.send_signal(signal.SIGKILL)
+    assert seen == "the first line\nthe last line\n"

@@ -70,11 +70,14 @@ def ask_for_stacks(run: str) -> int:
 
 
 def is_printing_stacks(run: str) -> bool:
-    """One of them has a SIGUSR1 before it, or is handling it, which blocks it in that thread."""
+    return any(prints_its_stack(each.pid) for each in strays(run))
+
+
+def prints_its_stack(pid: int) -> bool:
+    """It has a SIGUSR1 before it, or is handling it, which blocks it in that thread."""
     return any(
         _has(status, field, signal.SIGUSR1)
-        for each in strays(run)
-        for status in _statuses(each.pid)
+        for status in _statuses(pid)
         for field in (b"SigBlk:", b"SigPnd:", b"ShdPnd:")
     )
 
