@@ -19,6 +19,7 @@ SLOTS_AT, SLOT_BYTES_AT, READERS_AT, REGION_BYTES_AT, SHUTDOWN_AT = 16, 24, 32, 
 RECORDER_CAPACITY_AT, RECORDER_COUNT_AT = 8, 16
 SHAPE = {"slots": 4, "slot_bytes": 64, "readers": 2}
 ALL_ONES = 2**64 - 1
+TRIES = 50  # of what a preemption can blur
 
 
 @pytest.fixture(params=KINDS)
@@ -155,17 +156,30 @@ def test_a_handler_cannot_close_or_reopen_the_end_that_it_interrupts(
             end.send(b"")
     said = []
 
+    def use(deadline_ns: int) -> None:
+        end.send(b"", deadline_ns) if side == "writer" else end.receive(deadline_ns)
+
     def handler(*_: object) -> None:
+        try:
+            use(1)
+        except RingTimeout:  # it came before the operation, or after it: on a loaded machine
+            return
+        except RingError:
+            pass  # one operation at a time
         for leave in (end.close, end.abandon):
             with pytest.raises(RingError, match="not over") as refused:
                 leave()
             said.append(refused.value)
 
     before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.01)
     try:
-        with pytest.raises(RingTimeout):
-            end.send(b"", soon(0.1)) if side == "writer" else end.receive(soon(0.1))
+        for _ in range(TRIES):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(RingTimeout):
+                use(soon(0.1))
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if said:
+                break
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -146,19 +146,30 @@ def keeps_the_lock(waits: Any, lines: memoryview) -> bool:
     thread = threading.Thread(target=other)
     thread.start()
     assert began.wait(SOON_S)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SOON_S)  # nobody but the wait lets go of the lock
     ended.set()
-    is_told = waits.spinloop(lines[:8], answer.__len__, 1.0, strategy="pause")
+    try:
+        is_told = waits.spinloop(lines[:8], answer.__len__, 1.0, strategy="pause")
+    finally:
+        sys.setswitchinterval(interval)
     thread.join(SOON_S)
     return bool(is_told)
 
 
 def deaf_to_signals(waits: Any, lines: memoryview) -> bool:
-    """The handler runs within the wait: what it does ends it."""
+    """The handler runs within the wait: what it does ends it. Twice: where the thread is held up
+    ahead of a wait, the handler runs there."""
     answer: list[int] = []
     before = signal.signal(signal.SIGALRM, lambda *_: answer.append(1))
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+    def is_told() -> bool:
+        answer.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return bool(waits.spinloop(lines[:8], answer.__len__, 0.5))
+
     try:
-        return bool(waits.spinloop(lines[:8], answer.__len__, 0.2))
+        return is_told() and is_told()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -42,9 +42,10 @@ def at_random(seed):
             code.mwaitx(rolls.randrange(1, 2000), extensions, rolls.getrandbits(32))
 
 threads = [threading.Thread(target=at_random, args=(seed,)) for seed in range({threads})]
+print("begun", flush=True)
+shared.await_state(lambda state: state["disturbance"] != "calm")  # or they were over by then
 for thread in threads:
     thread.start()
-print("begun", flush=True)
 for thread in threads:
     thread.join()
 os._exit(0)  # an interpreter that ends in order takes its handlers back first
@@ -56,6 +57,8 @@ def test_random_waits_under_every_disturbance_end_and_add_up() -> None:
     child = shared.child(WAITER.format(rounds=ROUNDS, threads=THREADS))
     rolls = random.Random(11)
     assert child.stdout is not None and child.stdout.readline() == "begun\n"
+    trap.disturb(shared.block, "raced_wait", cycles=2**62)
+    shared.await_state(lambda state: state["held"] > 0)
     changes = 0
     while child.poll() is None:
         how = rolls.choice(trap.DISTURBANCES)
