@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -42,7 +43,7 @@ class Hearing:
 
     def __init__(self, answer: Callable[[Dict[str, Any]], bool]) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.address = f"spinbed-heard-{os.getpid()}-{id(self)}"
+        self.address = f"spinbed-heard-{uuid.uuid4().hex}"
         self.socket.bind("\0" + self.address)
         self.said: List[Dict[str, Any]] = []
         self.answer = answer

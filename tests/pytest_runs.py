@@ -46,8 +46,13 @@ def write(folder: Path, name: str, text: str) -> str:
     return f"{name}.toml"
 
 
+COLOURS = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS")
+
+
 def environment() -> Dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    """Without what of the caller's would change what is written."""
+    theirs = os.environ.items()
+    kept = {k: v for k, v in theirs if not k.startswith("PYTEST_") and k not in COLOURS}
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -104,6 +109,12 @@ def regions_of(pid: int) -> List[str]:
     return [name for name in os.listdir("/dev/shm") if name.startswith(f"spinbed.{pid}.")]
 
 
+def is_alive(pid: int) -> bool:
+    """Whoever adopts the orphans of this host may leave them zombies."""
+    found = stat(pid)
+    return found is not None and found.state not in "ZX"
+
+
 def await_nothing_left(runner: int, below: List[int]) -> None:
-    poll(lambda: not any(map(stat, below)), "a process is left")
+    poll(lambda: not any(map(is_alive, below)), "a process is left")
     poll(lambda: not regions_of(runner), "a name in /dev/shm is left")

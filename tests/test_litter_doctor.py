@@ -95,6 +95,7 @@ assert not left.dead and not any(runner.prefix[1:] in line for line in left.line
 
 
 OF_A_PROGRAM = """
+from test_litter_ends import is_child
 open("long.toml", "w").write('''schema = 1
 name = "long"
 deadline = "100s"
@@ -105,14 +106,19 @@ argv = ["sh", "-c", "echo up >&$SPINBED_PROBE_FD; sleep 90"]
 runner = subprocess.Popen([sys.executable, "-m", "sim.cli", "run", "long.toml"])
 deadline = time.monotonic() + 60
 def is_up():
-    commands = [open(f"/proc/{pid}/cmdline", "rb").read() for pid in descendants(runner.pid)]
-    return any(b"sleep" in command for command in commands)
+    return any(b"sleep" in command(pid) for pid in descendants(runner.pid))
+
+def command(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:  # it has ended
+        return b""
 
 while not is_up():
     assert time.monotonic() < deadline
     select.select([], [], [], 0.05)
-below = list(descendants(runner.pid))
-watcher = next(pid for pid in below if stat(pid).parent == runner.pid)
+watcher = next(pid for pid in descendants(runner.pid) if is_child(pid, runner.pid))
 for number in (signal.SIGSTOP, signal.SIGKILL):
     for pid in (watcher, runner.pid):
         os.kill(pid, number)

@@ -147,7 +147,7 @@ def test_no_increment_of_an_event_is_lost_between_processes(cursor: SharedRegion
         child.stdin.write("go\n")
         child.stdin.flush()
     for child in children:
-        child.communicate(timeout=60)
+        child.communicate(timeout=WATCHDOG_S)
         assert child.returncode == 0
     assert struct.unpack_from("<I", cursor.buffer, SPACE_EVENT) == (3 * times,)
 
@@ -363,7 +363,7 @@ print(kernels().kind, sorted(set(sys.modules) & {"cy_kernels.ring", "cy_kernels.
 """
     environ = {**os.environ, VARIABLE: PURE, "SPINBED_REQUIRE_EXT": "0"}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WATCHDOG_S)
     assert (done.stdout, done.stderr) == ("pure []\n", "")
 
 

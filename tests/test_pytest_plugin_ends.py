@@ -103,6 +103,8 @@ def test_a_world_that_fails_costs_the_run_that_met_it_and_no_other(folder: Path)
     with started(*paths, cwd=folder) as process:
         poll(lambda: regions_of(process.pid) or process.poll() is not None, "it does not begin")
         assert process.poll() is None, (folder / "output").read_text()
+        # Where it dies before it was asked for all of them, it is another call that fails.
+        poll(lambda: len(list(descendants(process.pid))) >= 4, "a process does not start")
         (template,) = (
             pid
             for pid in descendants(process.pid)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -113,7 +114,7 @@ def test_it_says_the_loss_before_the_interpreter_dies_of_it(
     extension = compiled(NEWER[0], tmp_path_factory, limited_api=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.settimeout(WATCHDOG_S)
-        address = f"spinbed-test-{os.getpid()}-{version}"
+        address = f"spinbed-test-{uuid.uuid4().hex}"
         listener.bind("\0" + address)
         done = run(version, [inside, extension.parent], DIES, **{channel.ADDRESS: address})
         said = json.loads(listener.recv(channel.MESSAGE_BYTES_MAX))

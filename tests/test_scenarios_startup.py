@@ -24,7 +24,7 @@ from sim.scenario.scenario import Scenario
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 STARTUP, REGRESSIONS = SCENARIOS / "startup", SCENARIOS / "regressions"
-COMMAND_WATCHDOG_S = 300  # only against a hang: each command takes some 20 s
+COMMAND_WATCHDOG_S = 1200  # only against a hang: each command takes some 20 s of two cores
 
 FAULT = re.compile(r"^\[\[fault\]\]\n(?:[^\[\n].*\n)*\n?", re.MULTILINE)
 EXPECT = re.compile(r"^\[\[expect\]\]\n(?:[^\[\n].*\n)*\n?", re.MULTILINE)

@@ -33,6 +33,8 @@ from sim.testing.literal_plan import MS, SECOND
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
+STOPS_NS = SECOND  # who waits so long waits for the dead: the living may be held up for a while
+
 
 def at(process: str, step: str, after_ops: int, path: str = steps.MESSAGE, nth: int = 1) -> AtStep:
     return AtStep(process, after_ops, path, step, nth)
@@ -78,7 +80,7 @@ def test_a_gate_is_armed_at_its_moment_once_and_not_before_so_many_ops():
 def test_a_writer_dies_after_exactly_so_many_ops(supervisor, after_ops, step, is_sent):
     made = plan(
         messages=30, injections=[injection(CrashAtStep("writer"), at("writer", step, after_ops))],
-        deadline_ns=200 * MS, on_timeout="stop",
+        deadline_ns=STOPS_NS, on_timeout="stop",
     )  # fmt: skip
     # Who dies between commit and wake-up wakes nobody: readers that look by themselves see it all.
     history, _ = run_plan(with_wait(made, "backoff"), supervisor)
@@ -95,7 +97,7 @@ def test_a_writer_dies_after_exactly_so_many_ops(supervisor, after_ops, step, is
 
 def test_a_writer_dies_at_the_second_reader_that_it_looks_at(supervisor):
     trigger = at("writer", "cursor.send.poll_reader_position", 5, nth=2)
-    made = plan(slots=2, messages=20, deadline_ns=200 * MS, on_timeout="stop",
+    made = plan(slots=2, messages=20, deadline_ns=STOPS_NS, on_timeout="stop",
                 injections=[injection(CrashAtStep("writer"), trigger)])  # fmt: skip
     proven, evidence = fired(run_plan(made, supervisor)[0])
     assert (proven, evidence["last_occurrence"]) == (True, 2)
@@ -168,7 +170,7 @@ def test_who_stops_while_it_attaches_becomes_ready_after_the_heal(supervisor, fa
 def test_what_comes_from_outside_finds_the_process_waiting_at_its_step(supervisor):
     trigger = at("writer", "cursor.send.commit", 7)
     made = plan(messages=20, injections=[injection(Kill("reader[1]"), trigger)],
-                deadline_ns=200 * MS, on_timeout="stop")  # fmt: skip
+                deadline_ns=STOPS_NS, on_timeout="stop")  # fmt: skip
     history, _ = run_plan(made, supervisor)
     assert fired(history)[0]
     (inject,) = history.where("inject")

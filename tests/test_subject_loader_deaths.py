@@ -107,7 +107,7 @@ def test_a_trial_ends_itself_when_its_program_is_killed(tmp_path: Path) -> None:
 import os, subprocess, sys, threading
 from sim.subjects import kernel_loader as loader
 run = subprocess.run
-def keeping(*arguments, pass_fds, **named):
+def keeping(*arguments, pass_fds, timeout, **named):  # nor is a slow start given up
     return run(*arguments, pass_fds=[*pass_fds, {write}], **named)
 loader.subprocess.run = keeping
 threading.Thread(target=loader.after_plus, daemon=True).start()

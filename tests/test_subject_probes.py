@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from typing import Any, Dict, List, NamedTuple
 
@@ -27,7 +27,7 @@ class Said(NamedTuple):
 
 def hear(subject: str, variant: str, **environment: str) -> Said:
     """Everything up to the result, which comes last."""
-    address = f"spinbed-test-{os.getpid()}-{subject}"
+    address = f"spinbed-test-{uuid.uuid4().hex}"
     messages: List[Dict[str, Any]] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + address)

@@ -22,7 +22,7 @@ from typing import Iterator, Mapping, Optional, Protocol, Sequence, Type
 
 from pytest_runs import environment
 
-WATCHDOG_S = 120  # only against a hang
+WATCHDOG_S = 600  # only against a hang: a folder of scenarios takes its time on a loaded machine
 PACKET_BYTES_MAX = 2**17
 # What most commands import when they are asked for.
 COMMANDS = ("sim.commands", "sim.running", "sim.reading", "sim.trying", "sim.matrix")
