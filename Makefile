@@ -11,13 +11,15 @@ SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spin
 	$(wildcard sim/subjects/native/*.c)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unprivileged test-aarch64 abi3 lint types soak litmus bench clean prerequisites
+.PHONY: help run test test-unprivileged test-aarch64 test-newest abi3 lint types soak litmus bench clean prerequisites
 
 help:
 	@echo 'make run     build into $(VENV) and run scenarios/smoke'
 	@echo 'make test    the test suite (ARGS="-k name" to choose)'
 	@echo 'make test-unprivileged    the same, not as root and with a /dev/shm of 64 MiB'
 	@echo 'make test-aarch64         the tests of the rings and waits, built for aarch64, in an emulator'
+	@echo 'make test-newest          the wheel built and tested on CPython 3.14, which is downloaded for it;'
+	@echo '                          ARGS=--free-threaded: on 3.14t too, which takes ten minutes more'
 	@echo 'make abi3    the wheel for every CPython from 3.11 on: built, audited, run on each of this host'
 	@echo 'make lint    ruff'
 	@echo 'make types   mypy'
@@ -40,6 +42,10 @@ test-unprivileged: $(VENV)/.installed-test
 
 test-aarch64: $(VENV)/.installed-test
 	$(BIN)/python tests/aarch64_kernels.py --folder $(VENV)/aarch64 $(ARGS)
+
+# Nothing of this host's build is used: an interpreter that has pip is enough.
+test-newest: $(VENV)/.created
+	$(BIN)/python tests/newest_pythons.py $(ARGS)
 
 abi3: $(VENV)/.installed-test
 	$(BIN)/python tests/abi3_wheel.py --folder $(VENV)/abi3 $(ARGS)

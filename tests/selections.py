@@ -55,6 +55,7 @@ ONCE = {
     """.split(),
     "builds again, or tries every interpreter of the host by itself": """
         aarch64 abi3 cpu_leaves damage damage_making environments install interpreters matrix
+        newest_pythons
     """.split(),
     "what cleans up after a run": "litter_check litter_disk litter_doctor litter_ends".split(),
     "reads the sources, the documents, or tests the tests": """
