@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import FrozenSet
 
 import pytest
 from live_plans import closed, exits, healed, injected, injection, plan, positions
 from ring_regions import TAKEOVER
 
 from cy_kernels.choice import PURE, kernels
-from sim.abc import Capability
+from sim.abc import Capability, Evidence
 from sim.faults import FAULTS
 from sim.faults.kill import Kill
 from sim.faults.raise_in_read import RaiseInRead
@@ -19,7 +20,7 @@ from sim.faults.stall import Stall
 from sim.faults.truncate_region import TruncateRegion
 from sim.faults.unlink_region import UnlinkRegion
 from sim.history.history import Allowance
-from sim.history.op import EXIT, HEAL, INJECT, INVOKE, OK
+from sim.history.op import EXIT, HANG, HEAL, INJECT, INVOKE, OK
 from sim.live.execution import run_plan
 from sim.scenario.plan import AfterOps, AtTime
 from sim.testing.literal_plan import MS, SECOND
@@ -281,6 +282,32 @@ def test_a_fault_at_the_last_op_still_comes_before_the_end(supervisor):
     assert exits(history)["writer"] == ["SIGKILL"]
     assert positions(history, "reader[0]") == list(range(20))
     assert [op.outcome for op in closed(history, "reader[0]")][-1] == "timeout"
+
+
+class TakesItsTime:
+    """Longer than a standstill may, since the last look at what moves, at which all stood still;
+    and who was held for it is late for the next."""
+
+    alias = "takes_its_time"
+    heals = False
+    requires: FrozenSet[Capability] = frozenset()
+    target = "writer"
+
+    def inject(self, world):
+        world.await_state("writer", "nowhere", within_ns=100 * MS)
+        world._progress.next_sample_ns = 0
+        world._progress.is_stalled(world.now_ns(), world._current())
+        world.await_state("writer", "nowhere", within_ns=400 * MS)
+        world.slow("writer", 9 * MS)
+        return Evidence(True, "it is over")
+
+
+def test_the_time_that_a_fault_takes_is_no_standstill(supervisor):
+    injections = [injection(TakesItsTime(), AfterOps("writer", 20))]
+    made = plan(messages=25, injections=injections, stall_threshold_ns=300 * MS)
+    history, _ = run_plan(made, supervisor)
+    assert not any(history.where(HANG))
+    assert positions(history, "reader[0]") == list(range(25))
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ class LiveWorld:
         """Let it go on from a trigger; a no-op where it isn't held."""
         life = self._newest(process)
         life.release()
+        self._progress.restart()  # what was done to it there may have taken long
         if self._steps.let_go(life) and process not in self._paused:
             self._let_attach(life)
 
