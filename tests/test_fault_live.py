@@ -62,7 +62,7 @@ def test_a_stall_without_a_time_of_its_own_is_healed_when_nothing_else_moves(sup
 def test_sends_time_out_while_the_ring_is_full_and_drain_after_the_heal(supervisor):
     made = plan(
         messages=100,
-        deadline_ns=20 * MS,
+        deadline_ns=5 * MS,
         injections=[
             injection(Stall("reader[1]"), AfterOps("reader[1]", 5), heal_after_ns=400 * MS)
         ],
@@ -78,7 +78,7 @@ def test_a_writer_told_to_drop_goes_on_with_the_next_message(supervisor):
         deadline_ns=10 * MS,
         on_timeout="drop",
         injections=[
-            injection(Stall("reader[1]"), AfterOps("reader[1]", 5), heal_after_ns=100 * MS)
+            injection(Stall("reader[1]"), AfterOps("reader[1]", 5), heal_after_ns=500 * MS)
         ],
     )
     history, _ = run_plan(made, supervisor)
@@ -91,7 +91,7 @@ def test_a_writer_told_to_drop_goes_on_with_the_next_message(supervisor):
 def test_a_writer_told_to_stop_ends_the_ring_after_its_first_time_out(supervisor):
     made = plan(
         messages=40,
-        deadline_ns=SECOND // 2,
+        deadline_ns=SECOND,
         on_timeout="stop",
         injections=[injection(Stall("reader[1]"), AfterOps("reader[1]", 5))],
     )
@@ -105,7 +105,7 @@ def test_a_writer_told_to_stop_ends_the_ring_after_its_first_time_out(supervisor
 def test_a_kill_leaves_exactly_the_record_up_to_its_op(supervisor):
     made = plan(
         injections=[injection(Kill("writer"), AfterOps("writer", 37))],
-        deadline_ns=SECOND // 2,
+        deadline_ns=SECOND,
         on_timeout="stop",
     )
     history, _ = run_plan(made, supervisor)
@@ -155,12 +155,12 @@ def test_ops_are_counted_over_all_lives(supervisor):
 
 def test_a_slowed_process_takes_longer_for_each_op_until_it_is_healed(supervisor):
     made = plan(
-        messages=60,
+        messages=200,
         injections=[
             injection(
                 Slow("reader[1]", per_op_ns=5 * MS),
                 AfterOps("reader[1]", 10),
-                heal_after_ns=100 * MS,
+                heal_after_ns=500 * MS,
             )
         ],
     )
@@ -172,16 +172,16 @@ def test_a_slowed_process_takes_longer_for_each_op_until_it_is_healed(supervisor
     ends_ns = [op.time_ns for op in closed(history, "reader[1]")][9 : 10 + slowed]
     # The clock pair of the recorder may be off by some microseconds.
     assert min(b - a for a, b in zip(ends_ns, ends_ns[1:])) >= 5 * MS - MS // 10
-    assert positions(history, "reader[1]") == list(range(60))
+    assert positions(history, "reader[1]") == list(range(200))
 
 
 def test_a_command_reaches_a_process_in_the_middle_of_a_long_wait(supervisor):
     """The reader waits for a message that comes only after the fault was acknowledged."""
     made = plan(
         messages=2,
-        interval_ns=1500 * MS,
+        interval_ns=2000 * MS,
         deadline_ns=None,
-        injections=[injection(Slow("reader[0]"), AtTime(200 * MS), heal_after_ns=50 * MS)],
+        injections=[injection(Slow("reader[0]"), AtTime(500 * MS), heal_after_ns=50 * MS)],
     )
     history, _ = run_plan(made, supervisor)
     (inject,), (heal,) = history.where(INJECT), history.where(HEAL)
@@ -217,7 +217,7 @@ def test_nobody_can_be_restarted_onto_an_unlinked_region(supervisor):
             injection(UnlinkRegion("reader[0]"), AfterOps("reader[0]", 10)),
             injection(Restart("reader[0]"), AfterOps("reader[0]", 10), index=1),
         ],
-        deadline_ns=SECOND // 2,
+        deadline_ns=SECOND,
         on_timeout="stop",
     )
     history, _ = run_plan(made, supervisor)
@@ -230,7 +230,7 @@ def test_nobody_can_be_restarted_onto_an_unlinked_region(supervisor):
 def test_a_cut_region_is_a_real_sigbus_for_who_touches_it(supervisor):
     made = plan(
         injections=[injection(TruncateRegion("writer"), AfterOps("writer", 10))],
-        deadline_ns=SECOND // 2,
+        deadline_ns=SECOND,
         on_timeout="stop",
         stall_threshold_ns=2 * SECOND,
     )
@@ -244,11 +244,12 @@ def test_a_cut_region_is_a_real_sigbus_for_who_touches_it(supervisor):
 
 
 def test_a_fault_whose_target_has_ended_does_not_fire(supervisor):
+    """The reader goes on to its fourth operation when nobody else is left."""
     made = plan(
         messages=5,
         injections=[
-            injection(Stall("reader[0]"), AfterOps("reader[0]", 3), heal_after_ns=300 * MS),
-            injection(Stall("writer"), AtTime(150 * MS), heal_after_ns=MS, index=1),
+            injection(Stall("reader[0]"), AfterOps("reader[0]", 3)),
+            injection(Stall("writer"), AfterOps("reader[0]", 4), heal_after_ns=MS, index=1),
         ],
     )
     history, _ = run_plan(made, supervisor)
@@ -274,7 +275,7 @@ def test_a_trigger_that_never_comes_does_not_fire(supervisor):
 def test_a_fault_at_the_last_op_still_comes_before_the_end(supervisor):
     made = plan(
         messages=20,
-        deadline_ns=SECOND // 2,
+        deadline_ns=SECOND,
         on_timeout="stop",
         injections=[injection(Kill("writer"), AfterOps("writer", 20))],
     )
