@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Iterator, Optional
 
+import hypothesis
 import pytest
 from expected_skips import EXPECTED, has_small_shm, is_not_root
 from left_over_regions import (  # noqa: F401 - hooks
@@ -90,6 +91,15 @@ WORKERS_PER_CORE = 1.5  # much of a test is waiting: for a stall to end, for a d
 # start inherits that: none could be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A machine may be as slow as it is, and what is tried is the same in every run.
+hypothesis.settings.register_profile(
+    "same",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("same")
 collect_ignore = NEED_KERNELS if IS_PURE else []
 
 
