@@ -142,14 +142,14 @@ def test_a_receive_that_raised_at_any_step_was_made_or_is_made_again(
 @pytest.mark.parametrize("wait", STRATEGIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wait_can_be_raised_out_of_at_every_step(kind: str, wait: str) -> None:
-    inside = Inside(kind, wait=wait)
     steps = [name for _, name in gate.STEPS if name.startswith(("wait.clock.", f"wait.{wait}."))]
     if kind == "flag":
         steps.remove("wait.clock.store_heartbeat")
     if wait in ("yielding", "park", "backoff"):  # which never hold their core for so long
         steps.remove("wait.clock.offer")
-    try:
-        for step in steps:
+    for step in steps:
+        inside = Inside(kind, wait=wait)  # whose ends have not learnt yet that waits are long
+        try:
             in_s = 0.01 if step == "wait.clock.timed_out" else 20.0
             gate.arm(inside.control, step, "raise")
             with pytest.raises(GateRaised, match=step):
@@ -164,8 +164,8 @@ def test_a_wait_can_be_raised_out_of_at_every_step(kind: str, wait: str) -> None
             with pytest.raises(GateRaised, match=step):
                 inside.writer.send(b"", soon(in_s))
             assert inside.reader.receive(soon()) == b"full"
-    finally:
-        inside.close()
+        finally:
+            inside.close()
 
 
 def test_the_next_operation_wakes_whom_the_raise_left_asleep(inside: Inside) -> None:
