@@ -208,9 +208,12 @@ def test_a_parked_reader_finds_what_a_writer_sent_that_died_before_it_woke_it(
     assert reader.stdout is not None
     assert reader.stdout.readline() == "go\n"
     await_sleep(gated.region, reader.pid)
+    reader.send_signal(signal.SIGSTOP)  # its time does not run out while the writer starts
+    os.waitid(os.P_PID, reader.pid, os.WSTOPPED)
     writer = gated.process("w = writer(); w.send(b'left'); print('sent', flush=True)")
     assert (writer.communicate(timeout=30)[0], writer.returncode) == ("", -signal.SIGKILL)
     assert gated.region.describe()["readers_parked"]  # it was not woken
+    reader.send_signal(signal.SIGCONT)
     assert reader.communicate(timeout=30)[0] == "b'left' 1\n"
 
 
