@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import pytest
 
+from sim.abc import Capability, Evidence
 from sim.errors import ScenarioError
 from sim.history.history import History
 from sim.history.op import EXIT, HANG, LEAK, PROBE
@@ -18,6 +20,7 @@ from sim.inside import start_hooks
 from sim.live.execution import run_plan
 from sim.live.supervisor import Supervisor
 from sim.scenario.loader import load_text
+from sim.scenario.plan import AtProbe, Injection
 from sim.scenario.planning import make_plan
 from sim.verdict import RunResult, judge
 
@@ -97,9 +100,22 @@ if __name__ == "__main__":
     assert process.exitcode == 0, process.exitcode
     spinbed.probe("result")
 """
-HANGS = "1500ms"  # the deadline of a run that is to hang
+HUNG_NS = 1_500_000_000  # how long a run that is to hang may do nothing more
 
 Run = Callable[..., "Ran"]
+
+
+class EndsSoon:
+    """Not a fault: the deadline of the run counts from here, as a start may take any time."""
+
+    alias = "ends_soon"
+    heals = False
+    requires: FrozenSet[Capability] = frozenset()
+    target = "app"
+
+    def inject(self, world: Any) -> Evidence:
+        world._deadline_ns = world.now_ns() + HUNG_NS
+        return Evidence(True, "the deadline is near")
 
 
 class Ran:
@@ -137,15 +153,23 @@ def run(supervisor: Supervisor, tmp_path: Path) -> Run:
     (tmp_path / "guarded.py").write_text(GUARDED, encoding="utf-8")
     path = os.pathsep.join(filter(None, sys.path))
 
-    def run(function: str, deadline: str = "60s", at: Optional[str] = None, **keys: Any) -> Ran:
+    def run(
+        function: str, at: Optional[str] = None, hangs_after: Sequence[str] = (), **keys: Any
+    ) -> Ran:
         where = f"cwd = {json.dumps(str(tmp_path))}\nenv = {{ PYTHONPATH = {json.dumps(path)} }}\n"
         fault = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
         fault += "" if at is None else f'at = {{ probe = "{at}" }}\n'
-        text = f'schema = 1\nname = "starting"\ndeadline = "{deadline}"\n[[process]]\n'
+        text = 'schema = 1\nname = "starting"\ndeadline = "60s"\n[[process]]\n'
         text += f'name = "app"\nprogram = "app:{function}"\n{where}'
         text += f'[[fault]]\ntarget = "app"\n{fault}'
         (scenario,) = load_text(text, "test.toml")
         plan = make_plan(scenario, 0)
+        soon: Any = EndsSoon()
+        ends = [
+            Injection(number, "the last of them counts", soon, AtProbe("app", probe, 1), None)
+            for number, probe in enumerate(hangs_after, len(plan.injections))
+        ]
+        plan = replace(plan, injections=[*plan.injections, *ends])
         history, duration_ns = run_plan(plan, supervisor)
         return Ran(history, judge(plan, history, duration_ns=duration_ns, reproduce="again"))
 
@@ -212,9 +236,10 @@ HANGING: List[Tuple[str, str, Dict[str, str]]] = [
 def test_a_forked_child_waits_for_a_lock_for_ever(
     run: Run, tmp_path: Path, function: str, lock: str, more: Dict[str, str]
 ) -> None:
-    ran = run(function, HANGS, kind="fork_with_threads", lock=lock, **more)
+    probes = ("parent", "forked")
+    ran = run(function, hangs_after=probes, kind="fork_with_threads", lock=lock, **more)
     assert ran.is_hung and ran.fault.fired
-    assert ran.probes("parent") and ran.probes("forked") and not ran.probes("result")
+    assert all(map(ran.probes, probes)) and not ran.probes("result")
     assert ran.result.verdict == "invalid"
     assert not still_running_in(tmp_path)
 
