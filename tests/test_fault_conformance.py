@@ -34,23 +34,18 @@ def groups(target: str) -> Observe:
     return look
 
 
-def spinners(world: World) -> int:
-    """How many processes of ours spin."""
-    count = 0
-    for entry in os.listdir("/proc"):
-        try:
-            words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
-            continue
-        count += b"sim.live.spinner" in words and str(os.getpid()).encode() in words
-    return count
+def helpers(module: str) -> Observe:
+    """How many processes of ours run it."""
 
-
-def is_stormy(target: str) -> Observe:
-    def look(world: World) -> bool:
-        seen = world.machine.signals_received(target, at_least=0, within_ns=0)
-        more = world.machine.signals_received(target, at_least=seen + 3, within_ns=200 * MS)
-        return more >= seen + 3
+    def look(world: World) -> int:
+        count = 0
+        for entry in os.listdir("/proc"):
+            try:
+                words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+                continue
+            count += module.encode() in words and str(os.getpid()).encode() in words
+        return count
 
     return look
 
@@ -75,10 +70,10 @@ def observations(alias: str, target: str) -> Observe | None:
         "stall": lambda world: world.state(target),
         "freeze": groups(target),
         "kill": lambda world: world.state(target),
-        "signal_storm": is_stormy(target),
+        "signal_storm": helpers("sim.live.storm"),
         "disturb_wakes": disturbance(target),
         "cpu_starve": groups(target),
-        "oversubscribe": spinners,
+        "oversubscribe": helpers("sim.live.spinner"),
         "exhaust_fds": lambda world: world.machine.try_open(target, within_ns=5_000 * MS),
         "unlink_region": lambda world: world.region_size_bytes(),
         "truncate_region": lambda world: world.region_size_bytes(),
