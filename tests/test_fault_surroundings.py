@@ -191,16 +191,16 @@ def test_who_is_frozen_does_nothing_and_can_still_be_killed(supervisor):
     # The writer comes to its trigger 8 messages after the reader has given a slot back, and may be
     # quicker than the reader is at saying that it is at its own: hence the slow pace.
     made = plan(
-        interval_ns=20 * MS,
+        interval_ns=60 * MS,
         deadline_ns=2 * SECOND,
         on_timeout="stop",
         injections=[
-            injection(Freeze("reader[1]"), AfterOps("reader[1]", 20)),
-            injection(Kill("reader[1]"), AfterOps("writer", 28), index=1),
+            injection(Freeze("reader[1]"), AfterOps("reader[1]", 3)),
+            injection(Kill("reader[1]"), AfterOps("writer", 11), index=1),
         ],
     )
     history, _ = run_plan(made, supervisor)
-    assert len(closed(history, "reader[1]")) == 20
+    assert len(closed(history, "reader[1]")) == 3
     assert exits(history)["reader[1]"] == ["SIGKILL"]
     assert [detail["healed"] for detail in healed(history)] == [True]
 
