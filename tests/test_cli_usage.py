@@ -171,7 +171,7 @@ def test_no_command_at_all_prints_the_usage_and_ends_with_64(
 def test_help_ends_with_0_and_lists_the_exit_statuses(spinbed: Spinbed, tmp_path: Path) -> None:
     done = spinbed("--help", cwd=tmp_path)
     assert done.returncode == 0
-    assert "64 bad input" in done.stdout
+    assert "64 bad input" in " ".join(done.stdout.split())  # however wide a line is
 
 
 def test_reports_default_to_text_on_standard_output(
