@@ -11,7 +11,8 @@ import left_over_regions
 import pytest
 from pytest_runs import LEAN
 
-OWN_PREFIX = "tidy."  # not "spinbed.": tests beside this one have regions of that name
+# Not "spinbed.": tests beside this one have regions of that name, and so may these, run twice.
+OWN_PREFIX = f"tidy.{uuid.uuid4().hex}."
 
 LEAKS = """
 import pathlib

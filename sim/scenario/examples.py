@@ -59,7 +59,7 @@ slot_bytes = 4096
 name = "writer"
 role = "writer"
 wait = "park"
-workload = { messages = 200, size_bytes = 64, rate_hz = 2000, deadline = "300ms" }
+workload = { messages = 200, size_bytes = 64, rate_hz = 2000, deadline = "2s" }
 
 [[process]]
 name = "reader"
