@@ -11,6 +11,7 @@ from typing import List
 
 import pytest
 from live_ends import WITHIN_S, await_gone
+from pytest_runs import is_alive
 from test_cli_run import SLOW, regions_of, started, wait_for_region, write
 
 import cy_kernels
@@ -81,7 +82,7 @@ def test_a_second_ctrl_c_does_not_break_off_what_the_first_began(
         told = err.replace(STILL_STOPPING.decode(), "")
         assert told == "1 of 1 runs did not finish\n"
         assert regions_of(process.pid) == []
-        assert [pid for pid in below if stat(pid)] == []
+        assert [pid for pid in below if is_alive(pid)] == []
 
 
 def test_a_third_ctrl_c_ends_a_shutdown_that_hangs_and_the_watcher_cleans_up(

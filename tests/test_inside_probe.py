@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -21,7 +22,7 @@ class Listener:
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.settimeout(WATCHDOG_S)
-        self.address = f"spinbed-test-{os.getpid()}-{id(self)}"
+        self.address = f"spinbed-test-{uuid.uuid4().hex}"
         self.socket.bind("\0" + self.address)
         self.sender: Any = None
 
