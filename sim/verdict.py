@@ -8,10 +8,12 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from sim.abc import INVALID, UNKNOWN, VALID, Checker, Result
 from sim.errors import WORST_FIRST, ExitStatus, worst
 from sim.expectations import ExpectationResult, check, expectations, worst_results
+from sim.history.hang_class import HangClass
 from sim.history.history import History
 from sim.history.journal import FIRST_OP_LINE
 from sim.history.op import (
     EXIT,
+    HANG,
     HEAL,
     INJECT,
     READY,
@@ -68,6 +70,8 @@ class RunResult:
     reproduce: str  # the exact command
     journal: Optional[str] = None  # path, where one was kept
     skipped: Optional[str] = None  # why
+    hang_expected: Optional[str] = None  # the class that the scenario names
+    hang: Optional[str] = None  # the class that the run was told to have, "unknown" at least
     # What, where in the history, the command; what a process said that did not start, in between.
     failure: Sequence[str] = ()
 
@@ -102,8 +106,14 @@ def judge(
         duration_ns=duration_ns,
         reproduce=reproduce,
         journal=journal,
+        hang_expected=next((each.hang for each in plan.expectations if each.hang), None),
+        hang=next((_class_of(op) for op in history.ops if op.f == HANG), None),
         failure=_failure(unmet, results, unproven, history, journal, reproduce) if unmet else (),
     )
+
+
+def _class_of(hang: Op) -> str:
+    return str((hang.detail or {}).get("class", HangClass.UNKNOWN.value))
 
 
 def check_all(checkers: Iterable[Checker], history: History) -> Sequence[Result]:

@@ -176,7 +176,7 @@ def test_a_standstill_is_a_hang_with_evidence(supervisor):
     assert op.detail["why"] == "hang"
     assert op.detail["waiting"] == ["reader[0]"]
     assert op.detail["blocked_ns"] >= SECOND
-    assert op.detail["region"]["reader"][0]["position"] == 3
+    assert op.detail["evidence"]["region"]["reader"][0]["position"] == 3
     json.dumps(op.detail)
     for end in history.where(EXIT):
         assert (end.outcome, end.detail["ended_by"]) == ("SIGKILL", "run")

@@ -9,27 +9,33 @@ from sim.errors import WorldError
 from sim.history.history import History
 from sim.live.program_world import ProgramWorld
 from sim.live.supervisor import Supervisor
-from sim.live.world import LiveWorld
+from sim.live.world import LiveWorld, Tell, of_no_class
 from sim.nemesis import provoke
 from sim.scenario.plan import Plan
 
 AnyWorld = Union[LiveWorld, ProgramWorld]
 
 
-def run_plan(plan: Plan, supervisor: Supervisor) -> Tuple[History, int]:
-    """From nothing to nothing; its history and how long it took, in ns.
+def run_plan(
+    plan: Plan, supervisor: Supervisor, tell: Tell = of_no_class
+) -> Tuple[History, int]:
+    """From nothing to nothing; its history and how long it took, in ns. `tell` as LiveWorld's.
 
     Raises WorldError where the operating system fails.
     """
-    with open_world(plan, supervisor) as world:
+    with open_world(plan, supervisor, tell) as world:
         provoke(world, plan.injections)
         return world.finish(), world.now_ns() - world.began_ns
 
 
 @contextmanager
-def open_world(plan: Plan, supervisor: Supervisor) -> Iterator[AnyWorld]:
+def open_world(plan: Plan, supervisor: Supervisor, tell: Tell) -> Iterator[AnyWorld]:
     """Everybody is attached and waits for the start; at the end nothing is left."""
-    world: AnyWorld = (ProgramWorld if plan.is_of_programs else LiveWorld)(plan, supervisor)
+    world: AnyWorld
+    if plan.is_of_programs:
+        world = ProgramWorld(plan, supervisor)
+    else:
+        world = LiveWorld(plan, supervisor, tell)
     try:
         world.open()
         yield world

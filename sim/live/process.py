@@ -193,6 +193,14 @@ class LiveProcess:
         """An operation of it is open."""
         return not self.is_dead and self._recorder.last_is_invoke(self.memory.recorder)
 
+    def open_op(self) -> Optional[Mapping[str, Any]]:
+        """Of the operation that it is in, or died in: what, and the message's number."""
+        buffer = self.memory.recorder
+        if not self._recorder.last_is_invoke(buffer):
+            return None
+        newest = self._recorder.records(buffer, self._recorder.count(buffer) - 1)[-1]
+        return {"f": newest.f, "position": newest.position, "since_ns": newest.time_ns}
+
     def ops_completed(self) -> int:
         return self._recorder.count(self.memory.recorder) // 2
 

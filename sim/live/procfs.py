@@ -1,9 +1,9 @@
-"""What /proc says of a process: its state, its parent, when it started."""
+"""What /proc says of a process: its state, its parent, when it started, what its threads do."""
 
 from __future__ import annotations
 
 import os
-from typing import Iterator, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional
 
 
 class Stat(NamedTuple):
@@ -43,3 +43,42 @@ def descendants(root: int) -> Iterator[int]:
             ancestor = parents[ancestor]
         if ancestor == root:
             yield pid
+
+
+class Thread(NamedTuple):
+    state: str  # as Stat's
+    cpu_ns: int  # on a core so far
+    queued_ns: int  # runnable so far, and on none
+    wait_channel: str  # the kernel function in which it sleeps; "" where nobody may know
+
+
+def threads(pid: int) -> Dict[int, Thread]:
+    """By thread id; those that end meanwhile are left out, and of a dead process there is none."""
+    found: Dict[int, Thread] = {}
+    try:
+        names = os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    for name in names:
+        folder = f"/proc/{pid}/task/{name}"
+        text = _read(f"{folder}/stat")
+        times = _read(f"{folder}/schedstat").split()
+        if text and len(times) >= 2:
+            state = text[text.rindex(")") + 2]
+            channel = _read(f"{folder}/wchan").strip("0 ")
+            found[int(name)] = Thread(state, int(times[0]), int(times[1]), channel)
+    return found
+
+
+def system_call(pid: int) -> str:
+    """Number and arguments of the main thread's, or "running"; "" where nobody may know: one needs
+    the right to trace it (proc(5))."""
+    return _read(f"/proc/{pid}/syscall").strip()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(4096).decode("utf-8", "replace")
+    except OSError:
+        return ""

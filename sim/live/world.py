@@ -7,12 +7,13 @@ import signal
 import time
 from collections import deque
 from contextlib import ExitStack
-from typing import Any, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
 from sim.abc import Capability, Launch
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
+from sim.live.evidence import collect
 from sim.live.machine import LiveMachine
 from sim.live.places import Places
 from sim.live.process import ASKED, DEAD, STARTED, LiveProcess
@@ -33,14 +34,23 @@ POLL_NS = 1_000_000  # of /proc, for which there is no event
 REMIND_NS = 20_000_000
 WATCH = "watch"  # who records what befalls the run as a whole
 
+Tell = Callable[[Mapping[str, Any]], Optional[Mapping[str, Any]]]
+
+
+def of_no_class(evidence: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """A Tell by which every standstill is a hang."""
+    return {}
+
 
 class LiveWorld:
     """Satisfies sim.abc.World, and sim.nemesis.Stage."""
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.LAUNCH}
 
-    def __init__(self, plan: Plan, supervisor: Supervisor) -> None:
+    def __init__(self, plan: Plan, supervisor: Supervisor, tell: Tell) -> None:
+        """`tell` says from the evidence of a standstill what it is; None: nothing that is wrong."""
         self._plan = plan
+        self._tell = tell
         self._supervisor = supervisor
         self._transport = find_transport(plan.transport.kind)
         self._prefix = supervisor.next_run_prefix()
@@ -88,12 +98,11 @@ class LiveWorld:
                     return None
             elif self.is_quiet:
                 return None
-            if now_ns >= self._deadline_ns:
-                self._cut_short("deadline")
-                return None
-            if self._progress.is_stalled(now_ns, self._current()):
-                self._cut_short("hang")
-                return None
+            is_over = now_ns >= self._deadline_ns
+            if is_over or self._progress.is_stalled(now_ns, self._current()):
+                self._stand_still("deadline" if is_over else "hang")
+                if self.is_cut_short:
+                    return None
             wake_ns = min(self._deadline_ns, self._progress.next_sample_ns, self._steps.look_ns())
             self._supervisor.pump(wake_ns if until_ns is None else min(wake_ns, until_ns))
         return self._reached.popleft()
@@ -308,16 +317,22 @@ class LiveWorld:
                 self._paused[trigger.process] = self._newest(trigger.process)
         return bool(self._reached)
 
-    def _cut_short(self, why: str) -> None:
+    def _stand_still(self, why: str) -> None:
         """Nothing moves, or the time is over: collect evidence while it is fresh."""
+        newest = {name: lives[-1] if lives else None for name, lives in self._lives.items()}
+        around = (self.state, self._describe, self._supervisor)
+        evidence = collect(self._plan.processes, newest.__getitem__, *around)
+        told = self._tell(evidence)
+        if told is None and why == "hang":
+            self._progress.restart()
+            return
         self._ended_by = why
-        names = waiting(self._current())
         detail = {
             "why": why,
-            "waiting": names,
+            "waiting": waiting(self._current()),
             "blocked_ns": self.now_ns() - self._progress.moved_ns,
-            "states": {p.name: p.os_state() for p in self._current()},
-            "region": self._describe(),
+            "evidence": evidence,
+            **(told or {}),
         }
         self._note(WATCH, HANG, detail=detail)
         running = [p for p in self._current() if p.os_state() == "running"]

@@ -29,6 +29,7 @@ def _scenario(result: RunResult) -> Dict[str, Any]:
             for checker in result.checkers
         ],
         "expectations": _expectations(result),
+        "hang": result.hang,
         "faults": [
             {
                 "alias": fault.alias,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sim.errors import ExitStatus
 from sim.history.op import INJECT
+from sim.report.hangs import confusion
 from sim.verdict import RunResult
 
 NAME_WIDTH_MAX = 60  # a longer name pushes its own line out, not everybody's
@@ -68,6 +69,8 @@ def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) ->
         line.append(f"\n  skipped {len(names)} ({named}): {reason}", style="yellow")
     for ran, asked_for in waits(results).items():
         line.append(f"\n  waits: {', '.join(asked_for)} ran as {ran}", style="dim")
+    for row in confusion(results):
+        line.append(f"\n  {row}")
     reached = steps(results)
     if reached:
         missed = sorted({step for step, is_there in reached if not is_there})

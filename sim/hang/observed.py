@@ -1,0 +1,196 @@
+"""Why participants of a ring do not get on, told from outside: evidence in, a class out.
+
+From each that waits, the walk goes on to whoever has to do something first: a reader waits for the
+writer, the writer for readers whose slot it needs. Where it ends is the class: at somebody dead,
+stopped or never started, at one who sleeps though what it waits for is there, or where it began.
+Plan and faults are not looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from sim.hang.classes import Hang, Wait
+from sim.history.hang_class import MEANINGS, HangClass
+from sim.history.stall_kind import StallKind
+
+Evidence = Mapping[str, Any]  # as sim.live.evidence collects it
+Process = Mapping[str, Any]
+
+# Of the window: in the queue for a core, and on one. Who came to run for a moment has looked.
+QUEUED, RAN = 0.5, 0.02
+INFERRED = "inferred: nobody has intervened"
+
+
+def tell(evidence: Evidence) -> Union[Hang, StallKind]:
+    """The hang; or why it is none, and nothing need be said."""
+    if evidence["moved"]:
+        return StallKind.PEER_SLOW
+    if any(each.get("idle") for each in evidence["processes"]):
+        return StallKind.IDLE
+    scene = _Scene(evidence)
+    ends: Dict[str, List[Process]] = {}
+    for waiter in scene.waiters:
+        ends[waiter["name"]] = scene.walk(waiter, ())
+    reached = [each for found in ends.values() for each in found]
+    for kind in ORDER:
+        there = [each for each in reached if scene.kind_of(each) is kind]
+        if isinstance(kind, StallKind) and there:
+            return kind
+        if isinstance(kind, HangClass) and there:
+            waiters = [name for name, found in ends.items() if any(each in found for each in there)]
+            return scene.hang(kind, waiters, there)
+    return scene.hang(HangClass.UNKNOWN, list(ends), [])
+
+
+def tell_apart(evidence: Evidence) -> Optional[Mapping[str, Any]]:
+    """For the detail of a history's hang; None: no alarm."""
+    told = tell(evidence)
+    if isinstance(told, StallKind):
+        return None
+    waits = [str(wait) for wait in told.waits]
+    found: Dict[str, Any] = {"class": told.kind.value, "waits": told.why, "proof": told.proof}
+    return {**found, "on": [*told.waits_for], "who": [*told.who], "each": waits}
+
+
+# A stall that will end by itself explains whatever waits for it; then what is surely not to end.
+ORDER: Sequence[Union[HangClass, StallKind]] = (
+    StallKind.STARVED,
+    StallKind.COMPUTING,
+    HangClass.PEER_DEAD,
+    HangClass.PEER_STOPPED,
+    HangClass.STARTUP_NEVER,
+    HangClass.SEGMENT_GONE,
+    HangClass.LOST_WAKEUP,
+    HangClass.LIVELOCK,
+    HangClass.DEADLOCK,
+)
+
+
+class _Scene:
+    def __init__(self, evidence: Evidence) -> None:
+        self.window_ns = evidence["window_ns"]
+        self.processes: Sequence[Process] = evidence["processes"]
+        self.region: Mapping[str, Any] = evidence["region"]
+        # Whoever waits by an instruction is at work for all that the system knows: its time on a
+        # core does not tell a sleeper from one that loops, what becomes of the memory does.
+        self.is_changing = evidence["region_before"] != self.region
+        self.waiters = [
+            each
+            for each in self.processes
+            if each.get("op") is not None and each["state"] == "running"
+        ]
+
+    def walk(self, waiter: Process, path: Tuple[str, ...]) -> List[Process]:
+        """Where the ways from one that waits end: with others, or with itself."""
+        path = (*path, waiter["name"])
+        peers = self.peers_of(waiter)
+        if not peers:
+            return [waiter]
+        found: List[Process] = []
+        for peer in peers:
+            if peer["name"] in path:
+                found.append(waiter)  # a circle
+            elif peer in self.waiters:
+                found += self.walk(peer, path)
+            else:
+                found.append(peer)
+        return found
+
+    def peers_of(self, waiter: Process) -> Sequence[Process]:
+        """Who has to do something before this one gets on; nobody: it could, for all that shows."""
+        position = waiter["op"]["position"]
+        if waiter["role"] == "reader":
+            return [] if self._is_written(position, waiter["rank"]) else self._of_role("writer")
+        held_by = self._readers_that_hold(position)
+        return [each for each in self._of_role("reader") if each["rank"] in held_by]
+
+    def _of_role(self, role: str) -> Sequence[Process]:
+        return [each for each in self.processes if each["role"] == role]
+
+    def _is_written(self, position: int, rank: int) -> bool:
+        if "slot_flags" in self.region:
+            flags = self.region["slot_flags"][position % self.region["slots"]]
+            return bool(flags[0] and not flags[1 + rank])
+        return bool(self.region.get("writer", {}).get("position", 0) > position)
+
+    def _readers_that_hold(self, position: int) -> Sequence[int]:
+        if "slot_flags" in self.region:
+            flags = self.region["slot_flags"][position % self.region["slots"]]
+            return [rank for rank, flag in enumerate(flags[1:]) if flags[0] and not flag]
+        return [
+            rank
+            for rank, reader in enumerate(self.region.get("reader", ()))
+            if reader["owner"] in ("process", "nobody")
+            and position - reader["position"] >= self.region["slots"]
+        ]
+
+    def kind_of(self, process: Process) -> Union[HangClass, StallKind]:
+        """Of the process at which a walk has ended."""
+        state = process["state"]
+        if state == "absent" or process.get("life") in ("asked", "started", "ready"):
+            return HangClass.STARTUP_NEVER
+        if state in ("stopped", "frozen"):
+            return HangClass.PEER_STOPPED
+        if state != "running":
+            return HangClass.PEER_DEAD
+        if process not in self.waiters:
+            return StallKind.STARVED if self._is_starved(process) else StallKind.COMPUTING
+        if self._is_starved(process):
+            return StallKind.STARVED
+        if "error" in self.region:
+            return HangClass.SEGMENT_GONE
+        if self.peers_of(process):
+            return HangClass.DEADLOCK
+        return HangClass.LIVELOCK if self.is_changing else HangClass.LOST_WAKEUP
+
+    def _is_starved(self, process: Process) -> bool:
+        is_queued = self._share(process, "queued_ns") > QUEUED
+        return is_queued and self._share(process, "cpu_ns") < RAN
+
+    def _share(self, process: Process, what: str) -> float:
+        return max((each[what] for each in process["threads"]), default=0) / self.window_ns
+
+    def hang(self, kind: HangClass, who: Sequence[str], on: Sequence[Process]) -> Hang:
+        names = tuple(dict.fromkeys(each["name"] for each in on if each["name"] not in who))
+        waits = [self._wait(each) for each in self.waiters]
+        why = MEANINGS[kind]
+        if on:
+            why = f"{', '.join(who)}: {self._doing(self._named(who[0]))}; " + "; ".join(
+                f"{each['name']} {self._condition(each, kind)}" for each in _once(on)
+            )
+        return Hang(kind, tuple(who), names, why, INFERRED, tuple(waits))
+
+    def _named(self, name: str) -> Process:
+        return next(each for each in self.processes if each["name"] == name)
+
+    def _doing(self, process: Process) -> str:
+        op = process["op"]
+        return f"{op['f']} of message {op['position']}"
+
+    def _wait(self, process: Process) -> Wait:
+        peers = tuple(each["name"] for each in self.peers_of(process))
+        channels = {each["wait_channel"] for each in process["threads"]} - {""}
+        at = self._doing(process)
+        return Wait(process["name"], ", ".join(sorted(channels)) or "running", at, (), peers)
+
+    def _condition(self, process: Process, kind: HangClass) -> str:
+        if kind is HangClass.PEER_DEAD:
+            pid, state = process.get("pid"), process["state"]
+            return f"(pid {pid}) is dead: {state.partition(':')[2] or state}"
+        if kind is HangClass.PEER_STOPPED:
+            return f"(pid {process.get('pid')}) is {process['state']}"
+        if kind is HangClass.STARTUP_NEVER:
+            life: Optional[str] = process.get("life")
+            return "was never started" if life is None else f"never got further than: {life}"
+        if kind is HangClass.LOST_WAKEUP:
+            return "has not noticed that what it waits for is there"
+        if kind is HangClass.LIVELOCK:
+            return "does not take what it waits for, and changes the memory"
+        if kind is HangClass.SEGMENT_GONE:
+            return f"waits in memory of which {self.region.get('error')}"
+        return "waits in a circle"
+
+
+def _once(processes: Sequence[Process]) -> Sequence[Process]:
+    return list({each["name"]: each for each in processes}.values())

@@ -1,0 +1,112 @@
+"""What can be seen from outside of participants of which none gets on: two looks, a moment apart.
+
+Nothing of it is taken from the plan's faults: who was killed or stopped has to show by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence
+
+from sim.live import procfs
+from sim.live.process import DEAD, LiveProcess
+from sim.live.progress import is_idle
+from sim.live.supervisor import Supervisor
+
+WINDOW_NS = 100_000_000  # between both looks: a core's time slices are some milliseconds
+
+
+class Seats(Protocol):
+    """Who takes part in the run, started or not."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def rank(self) -> Optional[int]: ...
+
+
+def collect(
+    seats: Sequence[Seats],
+    newest: Callable[[str], Optional[LiveProcess]],
+    state: Callable[[str], str],
+    describe: Callable[[], Mapping[str, Any]],
+    supervisor: Supervisor,
+) -> Dict[str, Any]:
+    """`newest`: the current incarnation of a process, None where it was never started; `state` as
+    sim.abc.World.state; `describe`: the region, decoded."""
+    region, before = describe(), _threads_of_all(seats, newest)
+    done = _completed(seats, newest)
+    began_ns = time.monotonic_ns()
+    until_ns = began_ns + WINDOW_NS
+    while time.monotonic_ns() < until_ns:
+        supervisor.pump(until_ns)
+    processes = []
+    for seat in seats:
+        life = newest(seat.name)
+        seen: Dict[str, Any] = {"name": seat.name, "role": seat.role, "rank": seat.rank}
+        seen["state"] = state(seat.name)
+        if life is not None:
+            seen.update(_life(life), threads=_threads(life, before.get(seat.name, {})))
+        processes.append(seen)
+    return {
+        "window_ns": time.monotonic_ns() - began_ns,
+        "moved": _completed(seats, newest) != done,
+        "processes": processes,
+        "region": describe(),
+        "region_before": region,
+    }
+
+
+def _life(life: LiveProcess) -> Dict[str, Any]:
+    return {
+        "pid": life.pid,
+        "incarnation": life.incarnation,
+        "life": life.state,
+        "op": life.open_op(),
+        "completed": life.ops_completed(),
+        "idle": is_idle(life, time.monotonic_ns()),
+        "system_call": procfs.system_call(life.pid) if life.pid and _is_there(life) else "",
+    }
+
+
+def _threads(life: LiveProcess, before: Mapping[int, procfs.Thread]) -> List[Mapping[str, Any]]:
+    """With the processor time that each used, and would have used, since the first look."""
+    told: List[Mapping[str, Any]] = []
+    for tid, thread in _look(life).items():
+        first = before.get(tid, thread)
+        told.append(
+            {
+                "tid": tid,
+                "state": thread.state,
+                "cpu_ns": thread.cpu_ns - first.cpu_ns,
+                "queued_ns": thread.queued_ns - first.queued_ns,
+                "wait_channel": thread.wait_channel,
+            }
+        )
+    return told
+
+
+def _threads_of_all(
+    seats: Sequence[Seats], newest: Callable[[str], Optional[LiveProcess]]
+) -> Dict[str, Dict[int, procfs.Thread]]:
+    lives = {seat.name: newest(seat.name) for seat in seats}
+    return {name: _look(life) for name, life in lives.items() if life is not None}
+
+
+def _look(life: LiveProcess) -> Dict[int, procfs.Thread]:
+    return procfs.threads(life.pid) if _is_there(life) and life.pid is not None else {}
+
+
+def _is_there(life: LiveProcess) -> bool:
+    return life.pid is not None and life.state != DEAD
+
+
+def _completed(
+    seats: Sequence[Seats], newest: Callable[[str], Optional[LiveProcess]]
+) -> List[int]:
+    lives = [newest(seat.name) for seat in seats]
+    return [life.ops_ok() for life in lives if life is not None]

@@ -1,0 +1,43 @@
+"""The table of hangs: causes by scenario against what was told."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional
+
+from test_report_formats import GREEN
+
+from sim.report.hangs import confusion
+from sim.verdict import RunResult
+
+
+def ran(expected: Optional[str], told: Optional[str]) -> RunResult:
+    return dataclasses.replace(GREEN, hang_expected=expected, hang=told)
+
+
+def test_a_run_that_names_no_hang_needs_no_table() -> None:
+    assert confusion([ran(None, None), ran(None, "unknown")]) == ()
+
+
+def test_wrong_ones_and_false_alarms_are_seen_at_their_place() -> None:
+    runs = [
+        *[ran("peer-dead", "peer-dead")] * 11,
+        ran("peer-dead", "lost-wakeup"),
+        ran("deadlock", None),
+        *[ran(None, None)] * 2,
+        ran(None, "peer-dead"),
+    ]
+    assert confusion(runs) == [
+        "cause (runs)    lost-wakeup  peer-dead  none",
+        "deadlock (1)              -          -     1",
+        "peer-dead (12)            1         11     -",
+        "none (3)                  -          1     2",
+        "13 of 16 as labelled; 1 false alarms",
+    ]
+
+
+def test_a_skipped_run_counts_nowhere() -> None:
+    skipped = dataclasses.replace(ran("peer-dead", None), verdict=None)
+    assert confusion([skipped, ran("peer-dead", "peer-dead")])[-1] == (
+        "1 of 1 as labelled; 0 false alarms"
+    )
