@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from cy_kernels.pure.layout import OWNER_EVICTED
 from sim.abc import TransportSpec
 from sim.errors import WorldError
 from sim.live import emulation
@@ -23,7 +24,7 @@ from sim.live.process import LiveProcess
 from sim.live.region import LiveRegions
 from sim.live.supervisor import Supervisor
 from sim.live.watcher import OWNER, boot
-from sim.transport.words import Word, find_word
+from sim.transport.words import CURSOR_RING, FLAG_RING, Word, find_word
 
 # The kernel's work or a cold start of a small interpreter: slow only under great load.
 DEADLINE_NS = 20_000_000_000
@@ -207,6 +208,19 @@ class LiveMachine:
         with _as_world_error("replace", "the region"):
             before, after = self._regions.replace_main(word.offset, word.size_bytes, value)
         return {"before_inode": before, "after_inode": after}
+
+    def give_up(self, rank: Optional[int]) -> bool:
+        """On the dead reader of that rank: nobody waits for it any more. False: it is no reader, or
+        the transport is not one of ours."""
+        spec = self._spec
+        if rank is None or not self._regions.is_whole() or not self.can_read_all:
+            return False
+        if spec.kind == CURSOR_RING:
+            self.write_word(f"reader[{rank}].owner", OWNER_EVICTED)
+        elif spec.kind == FLAG_RING:
+            for slot in range(spec.slots):
+                self.write_word(f"slot[{slot}].read[{rank}]", 1)
+        return spec.kind in (CURSOR_RING, FLAG_RING)
 
     def _word(self, name: str) -> Word:
         try:

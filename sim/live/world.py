@@ -19,6 +19,7 @@ from sim.live.places import Places
 from sim.live.process import ASKED, DEAD, STARTED, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
+from sim.live.proving import prove
 from sim.live.readiness import await_ready
 from sim.live.region import LiveRegions, names_with, remove
 from sim.live.signalling import await_effect, end_all, let_go_on, stop
@@ -337,6 +338,9 @@ class LiveWorld:
         self._note(WATCH, HANG, detail=detail)
         running = [p for p in self._current() if p.os_state() == "running"]
         collect_stacks(running, self._supervisor)
+        if told:
+            means = (self.resume, self.machine, self._newest, self._supervisor)
+            detail["proof"] = prove(told, *means)
 
     def _describe(self) -> Mapping[str, Any]:
         if not self._regions.is_whole() or not self.machine.can_read_all:
