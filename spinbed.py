@@ -9,7 +9,11 @@
         writer.write(b"payload", timeout_s=1.0)
 
 A program under test says `spinbed.probe("ready")` where something may be waited for or injected:
-a no-op outside of the bed.
+a no-op outside of the bed. A program of yours that may hang says so where it waits
+(docs/watching-your-program.md):
+
+    with spinbed.watch("decode", stall="2s") as watched:
+        ...
 
 Everything else is the command's: see `spinbed --help`. With `pytest -p spinbed` scenario files are
 test items (docs/pytest.md). A name is imported when it is first used: who wants the ring alone
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from sim.live.ring_reader import Reader
     from sim.live.ring_writer import Writer
     from sim.verdict import RunResult
+    from sim.watch.answering import watchable
+    from sim.watch.watched import watch
 
     __version__: str
 
@@ -67,6 +73,8 @@ __all__ = [
     "probe",
     "run",
     "unlink",
+    "watch",
+    "watchable",
 ]
 
 _HOMES = {
@@ -78,6 +86,8 @@ _HOMES = {
     "main": "sim.cli",
     "probe": "sim.inside.probing",
     "unlink": "sim.live.named_region",
+    "watch": "sim.watch.watched",
+    "watchable": "sim.watch.answering",
 }
 
 pytest_plugins = ("sim.pytest_plugin",)  # imported by pytest alone

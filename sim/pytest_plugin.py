@@ -32,6 +32,7 @@ from sim.scenario.plan import Plan
 from sim.verdict import RunResult
 from sim.worlds import Worlds
 
+pytest_plugins = ("sim.pytest_watch",)
 PathLike = Union[str, "os.PathLike[str]"]
 Planned = Sequence[Tuple[Plan, str]]  # each with the command that reproduces it
 

@@ -14,7 +14,7 @@ EVERY = """
     public_face recorder refcounts refcounts_checked references ring ring_api ring_deaths
     ring_hostile ring_names ring_objects ring_views spinloop spinloop_hostile spinloop_rungs status
     stubs subject_aot_builtins subject_kernel_loader subject_loader_deaths subject_parallel_import
-    subject_probes subject_shared_region subject_start_method wait_strategies
+    subject_probes subject_shared_region subject_start_method wait_strategies watch
 """.split()
 
 # The same at length: programs and plugins, faults, signals to the command, gates and traps in live
@@ -60,7 +60,8 @@ ONCE = {
     "what cleans up after a run": "litter_check litter_disk litter_doctor litter_ends".split(),
     "reads the sources, the documents, or tests the tests": """
         docs_abi docs_broken_extensions docs_commands docs_missing_fence docs_protocol
-        docs_ring_api pytest_plugin pytest_plugin_ends selections tidy tidy_shm tidy_skips
+        docs_ring_api docs_watching pytest_plugin pytest_plugin_ends pytest_watch selections tidy
+        tidy_shm tidy_skips
     """.split(),
     "what pure kernels do, and the pure installation does it": ["pure_kernels", "pure_runs"],
 }

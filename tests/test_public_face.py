@@ -45,9 +45,10 @@ def test_the_version_is_the_command_s(tmp_path: Path) -> None:
 
 
 def test_an_import_starts_nothing_and_does_not_want_pytest(tmp_path: Path) -> None:
-    code = "import os, sys, spinbed; print('pytest' in sys.modules, os.listdir('.'))"
+    seen = "[name for name in ('pytest', 'sim', 'multiprocessing') if name in sys.modules]"
+    code = f"import os, sys, spinbed; print({seen}, os.listdir('.'))"
     done = python(code, tmp_path)
-    assert (done.stdout, done.stderr) == ("False []\n", "")
+    assert (done.stdout, done.stderr) == ("[] []\n", "")
 
 
 def test_the_plugin_that_pytest_is_told_of_can_be_imported() -> None:

@@ -36,13 +36,13 @@ LAYERS = (
     ("subjects", "expectations"),
     ("nemesis", "verdict"),
     ("virtual", "live"),
-    ("hang",),
+    ("hang", "watch"),
     ("report",),
     ("loading", "run", "worlds", "argument_types", "exploring_arguments", "trying_arguments"),
     ("arguments", "selection"),
     ("crew", "running"),
     ("matrix", "reading", "surroundings", "exploration", "tapes", "trying"),
-    ("cli", "commands", "pytest_plugin"),
+    ("cli", "commands", "pytest_plugin", "pytest_watch"),
     ("testing",),
     ("spinbed",),
 )
@@ -80,6 +80,7 @@ CLOCK_NAMES = (
     *("datetime.datetime.now", "datetime.datetime.utcnow"),
 )
 UNDER_TEST = ("sim/inside/", "sim/subjects/", "sim/testing/kit_program")  # not in the bed
+WATCHING = ("sim/watch/", "sim/pytest_watch")  # of programs and tests, no bed around them
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
 COMMAND_LINE = (
     *("sim/running", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
@@ -105,13 +106,13 @@ BANS = {
     "processes": Ban(
         PROCESS_NAMES,
         PRODUCT,
-        ("sim/live/", *UNDER_TEST, "sim/testing/wait_", *OWN_PROCESS),
+        ("sim/live/", *UNDER_TEST, "sim/testing/wait_", *OWN_PROCESS, *WATCHING),
         "ask a verb of the World; processes, signals and memory are made in sim/live/",
     ),
     "clocks": Ban(
         CLOCK_NAMES,
         PRODUCT,
-        ("sim/live/", *UNDER_TEST, "cy_kernels/", *COMMAND_LINE),
+        ("sim/live/", *UNDER_TEST, "cy_kernels/", *COMMAND_LINE, *WATCHING),
         "ask world.now_ns(); wall clocks live in sim/live/ and cy_kernels/",
     ),
     "sleeps": Ban(

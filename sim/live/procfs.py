@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterator, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional, Sequence
+
+COMMAND_CHARACTERS_MAX = 200
 
 
 class Stat(NamedTuple):
@@ -82,3 +84,35 @@ def _read(path: str) -> str:
             return file.read(4096).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def read(pid: int, name: str) -> bytes:
+    """A file of its; empty where that or the process is gone, or not for us."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def command(pid: int) -> str:
+    """Its command line, as far as one line can show it."""
+    words = read(pid, "cmdline").split(b"\0")
+    return b" ".join(words).decode("utf-8", "replace").strip()[:COMMAND_CHARACTERS_MAX]
+
+
+def statuses(pid: int) -> Sequence[bytes]:
+    """Of its threads."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return ()
+    return [read(pid, f"task/{thread}/status") for thread in threads]
+
+
+def has_signal(status: bytes, field: bytes, number: int) -> bool:
+    """`field` is b"SigCgt:" or another mask: see "status" in proc(5)."""
+    for line in status.splitlines():
+        if line.startswith(field):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False

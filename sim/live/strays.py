@@ -8,7 +8,7 @@ import time
 from typing import List, NamedTuple, Sequence
 
 from sim.errors import WorldError
-from sim.live.procfs import stat
+from sim.live.procfs import command, has_signal, read, stat, statuses
 
 RUN = "SPINBED_RUN"  # in the environment of a run's programs, and of all that they start
 KILL_DEADLINE_NS = 20_000_000_000
@@ -34,11 +34,9 @@ def _seen(run: str) -> Sequence[Stray]:
     # Not by parents: of somebody whose parent ends while they are read, nobody knows whose it is.
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         seen = stat(pid)
-        if seen is None or seen.state in "ZX" or mark not in _read(pid, "environ").split(b"\0"):
+        if seen is None or seen.state in "ZX" or mark not in read(pid, "environ").split(b"\0"):
             continue
-        words = _read(pid, "cmdline").split(b"\0")
-        command = b" ".join(words).decode("utf-8", "replace").strip()[:200]
-        found.append(Stray(pid, command, is_asleep=seen.state not in "RD"))
+        found.append(Stray(pid, command(pid), is_asleep=seen.state not in "RD"))
     return found
 
 
@@ -63,7 +61,7 @@ def ask_for_stacks(run: str) -> int:
     """SIGUSR1 for each of them that catches it: faulthandler then prints the stacks. How many."""
     asked = 0
     for each in strays(run):
-        if _catches(each.pid, signal.SIGUSR1):
+        if has_signal(read(each.pid, "status"), b"SigCgt:", signal.SIGUSR1):
             os.kill(each.pid, signal.SIGUSR1)
             asked += 1
     return asked
@@ -76,36 +74,7 @@ def is_printing_stacks(run: str) -> bool:
 def prints_its_stack(pid: int) -> bool:
     """It has a SIGUSR1 before it, or is handling it, which blocks it in that thread."""
     return any(
-        _has(status, field, signal.SIGUSR1)
-        for status in _statuses(pid)
+        has_signal(status, field, signal.SIGUSR1)
+        for status in statuses(pid)
         for field in (b"SigBlk:", b"SigPnd:", b"ShdPnd:")
     )
-
-
-def _catches(pid: int, number: int) -> bool:
-    return _has(_read(pid, "status"), b"SigCgt:", number)
-
-
-def _has(status: bytes, field: bytes, number: int) -> bool:
-    """See "status" in proc(5)."""
-    for line in status.splitlines():
-        if line.startswith(field):
-            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-    return False
-
-
-def _statuses(pid: int) -> Sequence[bytes]:
-    """Of its threads."""
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return ()
-    return [_read(pid, f"task/{thread}/status") for thread in threads]
-
-
-def _read(pid: int, name: str) -> bytes:
-    try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
