@@ -1,0 +1,146 @@
+"""Programs that hang, each for a reason of its own, and some that only look so.
+
+Each passes the probe "hangs" (or "works") when it is as far as that; what comes then has no end,
+and whoever runs it kills it. Only a start-up that never ends passes none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import spinbed
+
+PACKAGES = str(Path(__file__).parent / "packages")
+FOR_EVER_S = 3600
+
+first, second = threading.Lock(), threading.Lock()
+both_hold = threading.Barrier(2)
+
+
+def crossed_locks() -> None:
+    """Two threads take two locks in opposite orders, and both have got their first."""
+    other = threading.Thread(target=_take, args=(second, first))
+    other.start()
+    spinbed.probe("hangs")
+    _take(first, second)
+
+
+def _take(one: Any, then: Any) -> None:
+    with one:
+        both_hold.wait()
+        with then:
+            raise AssertionError("nobody gets here")
+
+
+def own_lock() -> None:
+    """A lock that is not reentrant, taken twice by one thread."""
+    spinbed.probe("hangs")
+    with first, first:
+        raise AssertionError("nobody gets here")
+
+
+def joined_import() -> None:
+    """The body of a module waits for a thread that imports this module."""
+    _import("joining_module")
+
+
+def import_under_lock() -> None:
+    """The main thread has a lock and imports; the other is in that module's body, and wants it."""
+    thread = threading.Thread(target=_import, args=("locking_module",))
+    with first:
+        thread.start()
+        both_hold.wait()
+        spinbed.probe("hangs")
+        _import("locking_module")
+
+
+def in_locking_module() -> None:
+    both_hold.wait()
+    with first:
+        pass
+
+
+def _import(name: str) -> Any:
+    if PACKAGES not in sys.path:
+        sys.path.insert(0, PACKAGES)
+    return importlib.import_module(name)
+
+
+def endless_import() -> None:
+    """The body of a module never ends."""
+    _import("endless_module")
+
+
+def left_thread() -> None:
+    """The work is done; a thread that is no daemon waits for an event that nobody sets."""
+    event = threading.Event()
+    threading.Thread(target=event.wait).start()
+    spinbed.probe("hangs")
+
+
+def left_process() -> None:
+    """The work is done; a process that is no daemon sleeps on."""
+    context: Any = multiprocessing.get_context("spawn")
+    context.Process(target=time.sleep, args=(FOR_EVER_S,)).start()
+    spinbed.probe("hangs")
+
+
+def interpreter_lock_in_c() -> None:
+    """A thread sleeps in C without giving the interpreter lock back; the others wait for that."""
+    python = ctypes.PyDLL(None)  # its calls keep the lock
+    threading.Thread(target=_count, daemon=True).start()
+    spinbed.probe("hangs")
+    python.sleep(FOR_EVER_S)
+
+
+def _count() -> None:
+    number = 0
+    while True:
+        number += 1
+
+
+def stopped_child() -> None:
+    """The program waits for a child that somebody has stopped."""
+    context: Any = multiprocessing.get_context("spawn")
+    process = context.Process(target=time.sleep, args=(FOR_EVER_S,))
+    process.start()
+    os.kill(process.pid, signal.SIGSTOP)
+    spinbed.probe("hangs")
+    process.join()
+
+
+def idle() -> None:
+    """Nothing is due: it sleeps."""
+    _for_a_while("works", time.sleep, 2)
+
+
+def computing() -> None:
+    spinbed.probe("works")
+    ends = time.monotonic() + 2
+    text = b""
+    while time.monotonic() < ends:
+        text = hashlib.sha256(text).digest()
+
+
+def working_child() -> None:
+    """It waits for a child, which has work to do."""
+    context: Any = multiprocessing.get_context("spawn")
+    process = context.Process(target=time.sleep, args=(2,))
+    process.start()
+    spinbed.probe("works")
+    process.join()
+
+
+def _for_a_while(probe: str, do: Callable[[float], Any], seconds: float) -> None:
+    spinbed.probe(probe)
+    do(seconds)
