@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional, Sequence
 
-from sim.hang.observed import tell_apart
+from sim.hang import observed, programs
 from sim.history.journal import Journal
 from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
@@ -42,7 +42,8 @@ def run(plan: Plan, worlds: Worlds, *, reproduce: str, journal: Path) -> RunResu
     if plan.world == "virtual":
         history, duration_ns = run_virtually(plan)
     else:
-        history, duration_ns = run_plan(plan, worlds.supervisor, tell_apart)
+        hang = programs if plan.is_of_programs else observed
+        history, duration_ns = run_plan(plan, worlds.supervisor, hang.tell_apart)
         # Gone even if we are killed here.
         temporaries = worlds.supervisor.temporaries(str(journal.parent))
     with Journal.create(journal, history.header, temporaries=temporaries) as written:

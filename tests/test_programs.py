@@ -170,7 +170,7 @@ def test_a_hang_that_is_expected_is_not_a_leak_of_what_it_waited_for(run: Run) -
     expected = '[[expect]]\nverdict = "invalid"\nchecker = "liveness"\n'
     def are_both_there(ran: Ran) -> bool:
         (hang,) = ran.details(HANG)
-        return len(hang["below"]) == 2
+        return len(hang["evidence"]["processes"]) == 2
 
     ran = run_as_far_as(run, "app:waits_for_a_process", are_both_there, expected)
     assert ran.result.as_expected, ran.result.failure

@@ -50,7 +50,7 @@ def collect(
         seen: Dict[str, Any] = {"name": seat.name, "role": seat.role, "rank": seat.rank}
         seen["state"] = state(seat.name)
         if life is not None:
-            seen.update(_life(life), threads=_threads(life, before.get(seat.name, {})))
+            seen.update(_life(life), threads=told(_look(life), before.get(seat.name, {})))
         processes.append(seen)
     return {
         "window_ns": time.monotonic_ns() - began_ns,
@@ -69,25 +69,28 @@ def _life(life: LiveProcess) -> Dict[str, Any]:
         "op": life.open_op(),
         "completed": life.ops_completed(),
         "idle": is_idle(life, time.monotonic_ns()),
-        "system_call": procfs.system_call(life.pid) if life.pid and _is_there(life) else "",
     }
 
 
-def _threads(life: LiveProcess, before: Mapping[int, procfs.Thread]) -> List[Mapping[str, Any]]:
-    """With the processor time that each used, and would have used, since the first look."""
-    told: List[Mapping[str, Any]] = []
-    for tid, thread in _look(life).items():
+def told(
+    now: Mapping[int, procfs.Thread], before: Mapping[int, procfs.Thread]
+) -> List[Mapping[str, Any]]:
+    """Of each thread, with the processor time that it used, or queued for, since the first look."""
+    found: List[Mapping[str, Any]] = []
+    for tid, thread in sorted(now.items()):
         first = before.get(tid, thread)
-        told.append(
+        found.append(
             {
                 "tid": tid,
                 "state": thread.state,
                 "cpu_ns": thread.cpu_ns - first.cpu_ns,
                 "queued_ns": thread.queued_ns - first.queued_ns,
+                "switches": thread.switches - first.switches,
                 "wait_channel": thread.wait_channel,
+                "system_call": thread.system_call,
             }
         )
-    return told
+    return found
 
 
 def _threads_of_all(

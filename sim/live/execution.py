@@ -9,7 +9,8 @@ from sim.errors import WorldError
 from sim.history.history import History
 from sim.live.program_world import ProgramWorld
 from sim.live.supervisor import Supervisor
-from sim.live.world import LiveWorld, Tell, of_no_class
+from sim.live.telling import Tell, of_no_class
+from sim.live.world import LiveWorld
 from sim.nemesis import provoke
 from sim.scenario.plan import Plan
 
@@ -31,11 +32,7 @@ def run_plan(
 @contextmanager
 def open_world(plan: Plan, supervisor: Supervisor, tell: Tell) -> Iterator[AnyWorld]:
     """Everybody is attached and waits for the start; at the end nothing is left."""
-    world: AnyWorld
-    if plan.is_of_programs:
-        world = ProgramWorld(plan, supervisor)
-    else:
-        world = LiveWorld(plan, supervisor, tell)
+    world: AnyWorld = (ProgramWorld if plan.is_of_programs else LiveWorld)(plan, supervisor, tell)
     try:
         world.open()
         yield world

@@ -52,6 +52,11 @@ class Output:
         """Its last KEPT_BYTES."""
         return self._kept.decode("utf-8", "replace")
 
+    def text_since(self, size_bytes: int) -> str:
+        """What came after so many, as far as it is kept."""
+        new = min(self.size_bytes - size_bytes, len(self._kept))
+        return self._kept[len(self._kept) - new :].decode("utf-8", "replace")
+
     def close(self) -> None:
         """Idempotent."""
         self.close_theirs()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Dict, Iterator, NamedTuple, Optional, Sequence
 
 COMMAND_CHARACTERS_MAX = 200
+SWITCHES = re.compile(r"^voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
+FORKED_NO_EXEC = 0x40  # of the flags, see PF_FORKNOEXEC in linux/sched.h
 
 
 class Stat(NamedTuple):
     state: str  # one letter: R, S, D, T, t, Z, X (proc(5))
     parent: int
     start_ticks: int  # since boot; with the pid it names one process for ever
+    is_fork: bool  # of another process, and has executed nothing since
 
 
 def stat(pid: int) -> Optional[Stat]:
@@ -23,7 +27,8 @@ def stat(pid: int) -> Optional[Stat]:
         return None
     # The second field is the command's name in parentheses and may hold anything, ")" included.
     fields = text[text.rindex(b")") + 2 :].split()
-    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]))
+    is_fork = bool(int(fields[6]) & FORKED_NO_EXEC)
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), is_fork)
 
 
 def is_stopped(pid: int) -> bool:
@@ -52,6 +57,9 @@ class Thread(NamedTuple):
     cpu_ns: int  # on a core so far
     queued_ns: int  # runnable so far, and on none
     wait_channel: str  # the kernel function in which it sleeps; "" where nobody may know
+    # Number and arguments, or "running"; "" where nobody may know: one needs the right to trace it.
+    system_call: str
+    switches: int  # times that it gave up its core by itself
 
 
 def threads(pid: int) -> Dict[int, Thread]:
@@ -62,28 +70,18 @@ def threads(pid: int) -> Dict[int, Thread]:
     except (FileNotFoundError, ProcessLookupError):
         return found
     for name in names:
-        folder = f"/proc/{pid}/task/{name}"
-        text = _read(f"{folder}/stat")
-        times = _read(f"{folder}/schedstat").split()
-        if text and len(times) >= 2:
-            state = text[text.rindex(")") + 2]
-            channel = _read(f"{folder}/wchan").strip("0 ")
-            found[int(name)] = Thread(state, int(times[0]), int(times[1]), channel)
+        stat, schedstat, wchan, syscall, status = (
+            read(pid, f"task/{name}/{file}").decode("utf-8", "replace").strip()
+            for file in ("stat", "schedstat", "wchan", "syscall", "status")
+        )
+        times = schedstat.split()
+        if stat and len(times) >= 2:
+            state = stat[stat.rindex(")") + 2]
+            channel = "" if wchan == "0" else wchan
+            switches = SWITCHES.search(status)
+            count = int(switches[1]) if switches else 0
+            found[int(name)] = Thread(state, int(times[0]), int(times[1]), channel, syscall, count)
     return found
-
-
-def system_call(pid: int) -> str:
-    """Number and arguments of the main thread's, or "running"; "" where nobody may know: one needs
-    the right to trace it (proc(5))."""
-    return _read(f"/proc/{pid}/syscall").strip()
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(4096).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def read(pid: int, name: str) -> bytes:

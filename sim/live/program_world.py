@@ -29,14 +29,15 @@ from sim.live.exec_child import Order
 from sim.live.launching import LiveLaunch
 from sim.live.litter import remove_files
 from sim.live.program import LiveProgram
+from sim.live.program_evidence import collect
 from sim.live.region import names_with, remove
 from sim.live.signalling import await_effect, end_all, let_go_on, stop
-from sim.live.strays import Stray, ask_for_stacks, is_printing_stacks, kill_strays, strays
+from sim.live.strays import Stray, kill_strays, strays
 from sim.live.supervisor import Supervisor, describe_exit
+from sim.live.telling import Tell
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
 
 POLL_NS = 1_000_000
-STACKS_NS = 1_000_000_000  # for the hung to print their stacks before they are killed
 FAREWELL_NS = 1_000_000_000  # for what a program has started to end after it, while all sleep
 FAREWELL_MAX_NS = 10_000_000_000  # while some are at work: a loaded machine makes their end long
 WATCH = "watch"
@@ -50,8 +51,10 @@ class ProgramWorld:
         {Capability.PAUSE, Capability.KILL, Capability.LAUNCH}
     )
 
-    def __init__(self, plan: Plan, supervisor: Supervisor) -> None:
+    def __init__(self, plan: Plan, supervisor: Supervisor, tell: Tell) -> None:
+        """`tell` says from the evidence what it is that a program does not end of."""
         self._plan = plan
+        self._tell = tell
         self._supervisor = supervisor
         self._prefix = supervisor.next_run_prefix()
         self._folder = supervisor.folder_of(self._prefix)
@@ -60,6 +63,7 @@ class ProgramWorld:
         self._reached: Deque[Place] = deque()
         self._waits_at: Dict[Tuple[str, str], List[AtProbe]] = {}
         self._passed: Dict[Tuple[str, str], int] = {}
+        self._last_probes: Dict[str, str] = {}
         self._ops: List[Op] = []
         self._has_news = False
         self._ended_by: Optional[str] = None
@@ -266,29 +270,15 @@ class ProgramWorld:
         """The time is over: collect evidence while it is fresh."""
         self._ended_by = "deadline"
         alive = [life for life in self._lives.values() if not life.is_dead]
+        evidence = collect(self._run, alive, self._last_probes, self._supervisor)
         detail = {
             "why": "deadline",
             "waiting": [life.name for life in alive],
             "blocked_ns": self._plan.deadline_ns,
-            "states": {life.name: life.os_state() for life in alive},
-            "below": [each.command for each in strays(self._run)],
+            "evidence": evidence,
+            **(self._tell(evidence) or {}),
         }
         self._note(WATCH, HANG, detail=detail)
-        self._collect_stacks(alive)
-
-    def _collect_stacks(self, lives: Sequence[LiveProgram]) -> None:
-        """Of all processes that print theirs on SIGUSR1; whoever does not catch it would die."""
-        sizes = {life.name: life.stderr.size_bytes for life in lives}
-        asked = ask_for_stacks(self._run)
-        deadline_ns = self.now_ns() + STACKS_NS
-        while asked and (
-            any(life.stderr.size_bytes == sizes[life.name] for life in lives)
-            or is_printing_stacks(self._run)
-        ):
-            now_ns = self.now_ns()
-            if now_ns >= deadline_ns:
-                return
-            self._supervisor.pump(now_ns + POLL_NS)
 
     def _kill_rest(self) -> None:
         end_all(self._supervisor, list(self._lives.values()))
@@ -316,6 +306,7 @@ class ProgramWorld:
 
     def _passes(self, life: LiveProgram, probe: str, *, is_held: bool) -> None:
         key = (life.name, probe)
+        self._last_probes[life.name] = probe
         self._passed[key] = count = self._passed.get(key, 0) + 1
         awaited = [at for at in self._waits_at.get(key, ()) if at.occurrence == count]
         self._reached.extend(dict.fromkeys(awaited))

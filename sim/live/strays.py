@@ -57,18 +57,15 @@ def kill_strays(run: str) -> None:
         time.sleep(POLL_S)
 
 
-def ask_for_stacks(run: str) -> int:
-    """SIGUSR1 for each of them that catches it: faulthandler then prints the stacks. How many."""
-    asked = 0
-    for each in strays(run):
-        if has_signal(read(each.pid, "status"), b"SigCgt:", signal.SIGUSR1):
-            os.kill(each.pid, signal.SIGUSR1)
-            asked += 1
-    return asked
-
-
-def is_printing_stacks(run: str) -> bool:
-    return any(prints_its_stack(each.pid) for each in strays(run))
+def ask_for_stack(pid: int) -> bool:
+    """SIGUSR1, if it catches that: faulthandler then prints the stacks of its threads."""
+    if not has_signal(read(pid, "status"), b"SigCgt:", signal.SIGUSR1):
+        return False
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def prints_its_stack(pid: int) -> bool:

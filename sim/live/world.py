@@ -7,7 +7,7 @@ import signal
 import time
 from collections import deque
 from contextlib import ExitStack
-from typing import Any, Callable, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
 from sim.abc import Capability, Launch
 from sim.errors import WorldError
@@ -27,6 +27,7 @@ from sim.live.stacks import collect_stacks
 from sim.live.steps import StepTriggers
 from sim.live.supervisor import Supervisor, describe_exit
 from sim.live.task import Task, emulates, records_for, stops_for
+from sim.live.telling import Tell
 from sim.scenario.plan import AfterOps, Place, Plan, ProcessPlan
 from sim.transport import find_transport
 
@@ -34,13 +35,6 @@ POLL_NS = 1_000_000  # of /proc, for which there is no event
 # A signal that comes just before a process goes to sleep in a wait is not seen there; the next is.
 REMIND_NS = 20_000_000
 WATCH = "watch"  # who records what befalls the run as a whole
-
-Tell = Callable[[Mapping[str, Any]], Optional[Mapping[str, Any]]]
-
-
-def of_no_class(evidence: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
-    """A Tell by which every standstill is a hang."""
-    return {}
 
 
 class LiveWorld:
