@@ -21,6 +21,7 @@ import pytest
 from sim.argument_types import hint
 from sim.watch.answering import free_signal
 from sim.watch.ending import end_below, next_tick, now_ticks
+from sim.watch.family import Family
 from sim.watch.monitor import LAST
 from sim.watch.owner import owner
 from sim.watch.watched import Watch, duration_ns, stall_ns
@@ -118,7 +119,8 @@ class WatchedTest:
 
     def _end_processes(self, when: str, text: str) -> None:
         os.ftruncate(self._file, 0)
-        ended = end_below(os.getpid(), self._watch.since_ticks, but=owner().monitor)
+        family = Family(os.getpid())
+        ended = end_below(family, self._watch.since_ticks, but=owner().monitor)
         if "multiprocessing" in sys.modules:
             sys.modules["multiprocessing"].active_children()  # waits for those that have ended
         if ended:
@@ -135,6 +137,8 @@ _stderr = pytest.StashKey[int]()
 @pytest.fixture
 def watched(request: pytest.FixtureRequest) -> WatchedTest:
     """The test fails where it stands still: `watched.progress()`, `with watched.idle():`."""
+    if _test not in request.node.stash:
+        pytest.fail(f"{FIXTURE!r} is an argument of the test or of a fixture, not asked for later")
     return request.node.stash[_test]
 
 

@@ -14,7 +14,7 @@ EVERY = """
     public_face recorder refcounts refcounts_checked references ring ring_api ring_deaths
     ring_hostile ring_names ring_objects ring_views spinloop spinloop_hostile spinloop_rungs status
     stubs subject_aot_builtins subject_kernel_loader subject_loader_deaths subject_parallel_import
-    subject_probes subject_shared_region subject_start_method wait_strategies watch
+    subject_probes subject_shared_region subject_start_method wait_strategies watch watch_monitor
 """.split()
 
 # The same at length: programs and plugins, faults, signals to the command, gates and traps in live

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from pytest_runs import WATCHDOG_S, await_nothing_left, counts, poll, project, started
 from warm_command import RunPytest
-from watched_programs import await_no_monitor
 
 from sim.live.procfs import descendants, stat
 
@@ -207,6 +206,30 @@ def test_settings_that_cannot_be_are_an_error_of_the_test_with_all_that_is_wrong
     assert "must not run" not in done.stdout
 
 
+def test_a_person_at_the_debugger_is_not_hurried_and_a_late_request_is_refused(
+    run_pytest: RunPytest, folder: Path
+) -> None:
+    write(
+        folder,
+        """
+        @pytest.mark.watch(stall="300ms")
+        def test_debugged(request):
+            import spinbed
+            request.config.hook.pytest_enter_pdb(config=request.config, pdb=None)
+            with open(os.devnull, "w") as file:
+                with spinbed.watch("clock", stall="1s", file=file) as clock:
+                    while not clock.stalls:
+                        pass
+
+        def test_late(request):
+            request.getfixturevalue("watched")
+        """,
+    )
+    done = run_pytest("test_it.py", cwd=folder)
+    assert counts(done) == {"passed": 3, "failed": 1}, done.stdout
+    assert "'watched' is an argument of the test or of a fixture" in done.stdout
+
+
 @ALONE_AND_XDIST
 def test_a_test_in_c_that_holds_the_gil_ends_pytest_red_and_with_its_stack(
     folder: Path, options: tuple[str, ...]
@@ -239,15 +262,16 @@ def test_a_test_in_c_that_holds_the_gil_ends_pytest_red_and_with_its_stack(
     poll(lambda: children_are_gone(folder), "the child is left")
 
 
-def test_a_worker_of_xdist_that_dies_in_a_watched_test_ends_pytest_red(folder: Path) -> None:
+def test_a_worker_of_xdist_that_dies_ends_pytest_red_and_leaves_no_child(folder: Path) -> None:
     write(
         folder,
         """
         def test_dies(watched):
+            start()
             os._exit(1)
         """,
     )
     with started("test_it.py", "-n", "2", cwd=folder) as process:
         assert process.wait(WATCHDOG_S) == pytest.ExitCode.TESTS_FAILED
-        await_no_monitor(process.pid)
+        poll(lambda: children_are_gone(folder), "the child is left")
     assert "crashed while running 'test_it.py::test_dies'" in (folder / "output").read_text()

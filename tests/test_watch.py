@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
 import signal
 from pathlib import Path
 
-import pytest
 from pytest_runs import WATCHDOG_S, poll
-from watched_programs import await_no_monitor, monitors, run, started
+from watched_programs import run, started
 
-import spinbed
-from sim.live.procfs import stat
+from sim.live.procfs import is_stopped
 
 IN_STUCK = re.compile(r"line \d+ in stuck$", re.MULTILINE)
 JOINS = re.compile(r"in join\n.*, line \d+ in parent_of_stuck$", re.MULTILINE)
@@ -149,6 +145,30 @@ def test_a_report_goes_to_the_file_that_was_given(tmp_path: Path) -> None:
     assert '"written" has made no progress' in (tmp_path / "program.py.told").read_text()
 
 
+def test_an_orphan_is_found_and_shown(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+        spinbed.watchable()
+        hears, says = multiprocessing.Pipe(duplex=False)
+        between = os.fork()
+        if between == 0:
+            spawn = multiprocessing.get_context("spawn")
+            spawn.Process(target=stuck, args=(says,)).start()
+            hears.poll(None)
+            os._exit(0)
+        os.waitpid(between, 0)
+        orphan = hears.recv()
+        with spinbed.watch("orphan", stall="200ms") as watched:
+            await_stalls(watched, 1)
+        print(orphan)
+        os.kill(orphan, signal.SIGKILL)
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    assert IN_STUCK.search(of_pid(done.stderr, done.stdout.strip()))
+
+
 # Who is not asked.
 
 
@@ -197,7 +217,7 @@ def test_a_child_that_handles_the_signal_itself_later_or_not_is_left_alone(tmp_p
         """
         from sim.watch.answering import registered
         spinbed.watchable()
-        _, number = registered(os.getpid())
+        number = registered(os.getpid()).signal
         hears, says = multiprocessing.Pipe(duplex=False)
         child = os.fork()
         if child == 0:
@@ -265,6 +285,26 @@ def test_nothing_is_said_where_nothing_is_due_or_all_is_well(tmp_path: Path) -> 
     assert done.stdout.count("has made no progress") == 1
 
 
+def test_a_program_that_is_stopped_is_no_standstill_until_it_goes_on(tmp_path: Path) -> None:
+    body = """
+        with spinbed.watch("stopped", stall="500ms") as watched:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            await_stalls(watched, 1)
+        """
+    clock = """
+        with spinbed.watch("clock", stall="2s") as watched:
+            await_stalls(watched, 1)
+        """
+    (tmp_path / "clock").mkdir()
+    with started(tmp_path, body) as process:
+        poll(lambda: is_stopped(process.pid), "it does not stop")
+        assert run(tmp_path / "clock", clock).returncode == 0
+        assert (tmp_path / "stderr").read_text() == ""
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(WATCHDOG_S) == 0
+    assert '"stopped" has made no progress' in (tmp_path / "stderr").read_text()
+
+
 def test_progress_of_a_fork_child_is_the_parent_s_and_its_end_of_the_block_is_not(
     tmp_path: Path,
 ) -> None:
@@ -288,111 +328,3 @@ def test_progress_of_a_fork_child_is_the_parent_s_and_its_end_of_the_block_is_no
     assert done.returncode == 0, done.stderr
     assert done.stderr.count('"parent" has made no progress') == 2
     assert done.stdout.count('"child" has made no progress') == 1
-
-
-# The monitor.
-
-
-def test_a_monitor_is_no_child_of_the_program_and_ends_with_it(tmp_path: Path) -> None:
-    body = """
-        with spinbed.watch("entered"):
-            try:
-                os.waitpid(-1, 0)
-            except ChildProcessError:
-                print("no child", flush=True)
-            stuck_in_c()
-        """
-    with started(tmp_path, body) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "no child\n"
-        [monitor] = monitors(process.pid)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(WATCHDOG_S)
-        poll(lambda: stat(monitor) is None, "the monitor is left")
-
-
-def test_a_monitor_ends_when_the_program_becomes_another_one(tmp_path: Path) -> None:
-    body = """
-        with spinbed.watch("entered"):
-            print("entered", flush=True)
-            os.execvp("sleep", ["sleep", "1000"])
-        """
-    with started(tmp_path, body) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "entered\n"
-        await_no_monitor(process.pid)
-        assert process.poll() is None
-
-
-def test_a_program_has_one_monitor_and_ends_without_a_word(tmp_path: Path) -> None:
-    body = """
-        for index in range(100):
-            with spinbed.watch(f"wait {index}"):
-                pass
-        print(os.getpid(), flush=True)
-        sys.stdin.read()
-        """
-    with started(tmp_path, body) as process:
-        assert process.stdout is not None and process.stdin is not None
-        assert process.stdout.readline() == f"{process.pid}\n"
-        assert len(monitors(process.pid)) == 1
-        process.stdin.close()
-        assert process.wait(WATCHDOG_S) == 0
-        await_no_monitor(process.pid)
-    assert (tmp_path / "stderr").read_text() == ""
-
-
-# What is refused.
-
-
-@pytest.mark.parametrize(
-    ("stall", "error", "says"),
-    [
-        ("2 seconds", ValueError, r"stall '2 seconds' is not a duration.*did you mean '2s'"),
-        ("1ms", ValueError, "stall '1ms' is shorter than 100ms"),
-        ("25h", ValueError, "stall '25h' is not a duration"),
-        (2, TypeError, 'stall is a duration such as "2s", not 2'),
-    ],
-)
-def test_a_stall_that_is_no_duration_is_refused(
-    stall: str, error: type[Exception], says: str
-) -> None:
-    with pytest.raises(error, match=says):
-        spinbed.watch("decode", stall=stall)
-
-
-def test_a_file_without_a_descriptor_and_a_name_that_is_none_are_refused() -> None:
-    with pytest.raises(TypeError, match="file has no descriptor: <_io.StringIO"):
-        spinbed.watch("decode", file=io.StringIO())
-    with pytest.raises(TypeError, match="the name of a wait is text, not 7"):
-        spinbed.watch(7)  # type: ignore[arg-type]
-
-
-def test_waits_are_64_at_once_and_a_wait_is_entered_once(tmp_path: Path) -> None:
-    done = run(
-        tmp_path,
-        """
-        for _ in range(2):
-            with contextlib.ExitStack() as stack:
-                for index in range(64):
-                    stack.enter_context(spinbed.watch(f"wait {index}"))
-                try:
-                    spinbed.watch("one more").__enter__()
-                except RuntimeError as error:
-                    print(error)
-        with spinbed.watch("twice") as watched:
-            try:
-                watched.__enter__()
-            except RuntimeError as error:
-                print(error)
-        watched.progress()  # nobody's
-        with watched.idle():
-            pass
-        """,
-    )
-    assert done.stdout.splitlines() == [
-        "more than 64 waits of one process at once",
-        "more than 64 waits of one process at once",
-        "the wait 'twice' is due already",
-    ]
-    assert (done.stderr, done.returncode) == ("", 0)

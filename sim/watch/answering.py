@@ -4,6 +4,7 @@ A signal that nobody catches kills, and one that the program catches for itself 
 something else. So whoever asks needs a proof that the handler is ours, and gets it from the
 descriptor that faulthandler writes to: a memfd, whose name says which signal asks. A fork hands on
 the descriptor and the handler, an exec takes away both. Who has no such descriptor is not asked.
+The name also says in which process all this began, so that orphans are found: the family.
 
 faulthandler writes in C, from the signal handler: no GIL is needed, and no thread but one that the
 OS interrupts. What can still fail: a signal that is blocked in all threads, and a program that
@@ -20,15 +21,22 @@ import faulthandler
 import fcntl
 import os
 import signal
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
 
-from sim.live.procfs import has_signal, read
+from sim.live.procfs import has_signal, read, stat
 
-MEMORY = "spinbed-watched"  # and the number of the signal, after a dot
+MEMORY = "spinbed-watched"  # .<number of the signal>.<family>
 LINK = f"/memfd:{MEMORY}."
 KEY = "spinbed_watched"
 
 _descriptor = -1  # where faulthandler writes; a child of fork has the same
+_family = ""
+
+
+class Registered(NamedTuple):
+    descriptor: int  # there
+    signal: int
+    family: str
 
 
 def watchable() -> None:
@@ -37,8 +45,14 @@ def watchable() -> None:
     `watch` does it, and so do children of multiprocessing. It is for programs that a watching
     process starts in another way. It takes one signal that the program does not use.
     """
-    _register()
+    _register(_family or family_of(os.getpid()))
     _hand_on()
+
+
+def family_of(pid: int) -> str:
+    """What the processes are called by that have begun with this one; "" where it has ended."""
+    found = stat(pid)
+    return f"{pid}-{found.start_ticks}" if found is not None else ""
 
 
 def free_signal() -> int:
@@ -52,12 +66,12 @@ def free_signal() -> int:
     raise OSError("every signal that a program may use is in use")
 
 
-def registered(pid: int) -> Optional[Tuple[int, int]]:
-    """The number of the descriptor there, and the signal that asks. None: it is not ready.
-    PermissionError where we may not look."""
-    for number, link in _links(pid):
+def registered(pid: int) -> Optional[Registered]:
+    """None: it is not ready. PermissionError where we may not look."""
+    for descriptor, link in _links(pid):
         if link.startswith(LINK):
-            return number, int(link[len(LINK) :].split()[0])
+            number, _, family = link[len(LINK) :].split()[0].partition(".")
+            return Registered(descriptor, int(number), family)
     return None
 
 
@@ -74,12 +88,13 @@ def _links(pid: int) -> Iterator[Tuple[int, str]]:
             pass  # closed meanwhile
 
 
-def _register() -> None:
-    global _descriptor
+def _register(family: str) -> None:
+    global _descriptor, _family
+    _family = family
     if _is_ours(_descriptor):
         return
     number = free_signal()
-    made = os.memfd_create(f"{MEMORY}.{number}", os.MFD_CLOEXEC)
+    made = os.memfd_create(f"{MEMORY}.{number}.{family}", os.MFD_CLOEXEC)
     # The reader empties it; a writer that shares its offset with others writes at the end.
     fcntl.fcntl(made, fcntl.F_SETFL, fcntl.fcntl(made, fcntl.F_GETFL) | os.O_APPEND)
     faulthandler.register(number, file=made, all_threads=True)
@@ -97,13 +112,13 @@ def _is_ours(descriptor: int) -> bool:
 class _Readiness:
     """Unpickled, it makes the process ready in which that happens."""
 
-    def __reduce__(self) -> Tuple[Callable[[], _Readiness], Tuple[()]]:
-        return _arrive, ()
+    def __reduce__(self) -> Tuple[Callable[[str], _Readiness], Tuple[str]]:
+        return _arrive, (_family,)
 
 
-def _arrive() -> _Readiness:
+def _arrive(family: str) -> _Readiness:
     try:
-        _register()
+        _register(family)
     except OSError:
         pass  # the program must not fail of it; that it cannot be asked is said then
     return _Readiness()

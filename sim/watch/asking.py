@@ -7,8 +7,9 @@ import signal
 import time
 from typing import NamedTuple, Optional, Sequence
 
-from sim.live.procfs import command, descendants, has_signal, read, stat, statuses
+from sim.live.procfs import command, has_signal, read, stat, statuses
 from sim.watch.answering import registered
+from sim.watch.family import Family
 
 PROCESSES_MAX = 64  # in one report
 TEXT_BYTES_MAX = 1 << 20  # of one process: faulthandler stops after 100 threads
@@ -26,10 +27,8 @@ class Seen(NamedTuple):
     lack: str  # why there are no stacks
 
 
-def ask_all(root: int) -> Sequence[Seen]:
-    """`root` and what is below it, as far as parents lead there: an orphan is nobody's any more."""
-    below = sorted(pid for pid in descendants(root) if pid != os.getpid())
-    seen = [_ask(pid) for pid in [root, *below][:PROCESSES_MAX]]
+def ask_all(family: Family) -> Sequence[Seen]:
+    seen = [_ask(pid) for pid in [family.root, *family.below()][:PROCESSES_MAX]]
     return [each for each in seen if each is not None]
 
 
@@ -64,14 +63,13 @@ def _stacks(pid: int, state: str) -> str:
             raise _NotAsked("it has not made itself watchable")
         if state in "Tt":
             raise _NotAsked("it is stopped")
-        descriptor, number = ready
-        if not has_signal(read(pid, "status"), b"SigCgt:", number):
-            raise _NotAsked(f"it no longer catches signal {number}")
-        memory = os.open(f"/proc/{pid}/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
+        if not has_signal(read(pid, "status"), b"SigCgt:", ready.signal):
+            raise _NotAsked(f"it no longer catches signal {ready.signal}")
+        memory = os.open(f"/proc/{pid}/fd/{ready.descriptor}", os.O_RDWR | os.O_CLOEXEC)
         try:
             os.ftruncate(memory, 0)
-            signal.pidfd_send_signal(process, number)
-            return _answer(pid, number, memory)
+            signal.pidfd_send_signal(process, ready.signal)
+            return _answer(pid, ready.signal, memory)
         finally:
             os.close(memory)
     finally:

@@ -7,7 +7,8 @@ import signal
 import time
 from typing import Iterator, List, Sequence
 
-from sim.live.procfs import command, descendants, stat
+from sim.live.procfs import command, stat
+from sim.watch.family import Family
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # One for all processes of a program; it ends when they have, and unlinks what they left.
@@ -29,13 +30,13 @@ def next_tick() -> int:
     return before + 1
 
 
-def end_below(root: int, since_ticks: int, but: int = 0) -> Sequence[int]:
-    """SIGKILL for all below `root` who started at `since_ticks` or later, until none is left, or
+def end_below(family: Family, since_ticks: int, but: int = 0) -> Sequence[int]:
+    """SIGKILL for all but the root who started at `since_ticks` or later, until none is left, or
     some do not die in time. Their pids."""
     ended: List[int] = []
     deadline_ns = time.monotonic_ns() + DEADLINE_NS
     while time.monotonic_ns() < deadline_ns:
-        left = [pid for pid in _started(root, since_ticks) if pid not in (os.getpid(), but)]
+        left = [pid for pid in _started(family, since_ticks) if pid != but]
         if not left:
             break
         for pid in left:
@@ -45,8 +46,8 @@ def end_below(root: int, since_ticks: int, but: int = 0) -> Sequence[int]:
     return ended
 
 
-def _started(root: int, since_ticks: int) -> Iterator[int]:
-    for pid in descendants(root):
+def _started(family: Family, since_ticks: int) -> Iterator[int]:
+    for pid in family.below():
         found = stat(pid)
         if found is None or found.state in "ZX" or found.start_ticks < since_ticks:
             continue

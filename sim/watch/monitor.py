@@ -22,6 +22,7 @@ from sim.live.procfs import is_stopped
 from sim.watch import page as at
 from sim.watch.asking import ask_all
 from sim.watch.ending import end_below
+from sim.watch.family import Family
 from sim.watch.page import SLOT_WORDS, Page
 from sim.watch.telling import overdue, report, standstill
 
@@ -82,6 +83,7 @@ class Standstill:
 class Monitor:
     def __init__(self, owner: int, death: int, channel: socket.socket, page: Page) -> None:
         self._owner = owner
+        self._family = Family(owner)
         self._death = death
         self._channel = channel
         self._page = page
@@ -101,6 +103,7 @@ class Monitor:
             interval_ns = self._interval_ns(due)
             # Looked at again: it may have become due before we said that we sleep.
             if not self._goes_on(interval_ns if due or not self._page.due() else 0):
+                self._end_orphans()
                 return
             now_ns = time.monotonic_ns()
             passed_ns = min(now_ns - looked_ns, 2 * interval_ns)
@@ -109,6 +112,13 @@ class Monitor:
                 del self._known[slot]
             for slot in due:
                 self._look(slot, passed_ns)
+
+    def _end_orphans(self) -> None:
+        """Of waits that would have been ended by force: whoever dies cannot clean up any more."""
+        given_up = [slot for slot in self._page.due() if self._word(slot, at.SIGNAL)]
+        if given_up:
+            since_ticks = min(self._word(slot, at.SINCE_TICKS) for slot in given_up)
+            end_below(self._family, since_ticks)
 
     def _interval_ns(self, due: List[int]) -> int:
         if not due:
@@ -164,7 +174,7 @@ class Monitor:
         key = slot if self._word(slot, at.HAS_FILE) else STDERR
         number = self._word(slot, at.SIGNAL)
         self._words[slot * SLOT_WORDS + at.TOLD] += 1
-        known.text = report(headline, ask_all(self._owner))
+        known.text = report(headline, ask_all(self._family))
         self._write(key, known.text)
         self._words[slot * SLOT_WORDS + at.WRITTEN] += 1
         if number and known.given_up_ns is None and self._word(slot, at.DUE) == known.entrance:
@@ -175,7 +185,7 @@ class Monitor:
         """The exception did not end the wait: another process may keep it, or C code."""
         if given_up_ns >= CHILDREN_NS and not known.has_lost_children:
             known.has_lost_children = True
-            end_below(self._owner, self._word(slot, at.SINCE_TICKS))
+            end_below(self._family, self._word(slot, at.SINCE_TICKS))
         elif given_up_ns >= PROCESS_NS and self._word(slot, at.DUE) == known.entrance:
             ended = f"pid {self._owner} cannot be interrupted: it is ended by SIGKILL\n"
             self._write(LAST, known.text + ended)

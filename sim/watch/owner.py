@@ -52,9 +52,12 @@ class Owner:
         fd = Page.make()
         try:
             self.page = Page(fd)
-            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self.monitor = self._start(fd, theirs)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with ours, theirs:
+                self.monitor = _start(fd, ours, theirs)
+                ours.setblocking(False)
+                # Without an object, which would complain of its end with the program's.
+                self._channel = ours.detach()
         finally:
             os.close(fd)
         self._free = list(range(SLOTS - 1, 0, -1))
@@ -76,7 +79,7 @@ class Owner:
         self.page.words[slot * SLOT_WORDS + DUE] = next(self._entrances)
         if self.page.words[IS_ASLEEP]:
             try:
-                self._channel.send(monitor.WAKE, socket.MSG_DONTWAIT)
+                os.write(self._channel, monitor.WAKE)
             except OSError:
                 pass  # as many as that have been sent already, or nobody is there any more
 
@@ -85,7 +88,8 @@ class Owner:
 
     def send(self, key: int, fd: int) -> None:
         """Reports of `key` go to `fd` from now on; see monitor. OSError where nobody takes it."""
-        socket.send_fds(self._channel, [str(key).encode()], [fd])
+        with socket.socket(fileno=os.dup(self._channel)) as channel:
+            socket.send_fds(channel, [str(key).encode()], [fd])
 
     def send_stderr(self) -> None:
         """Where it is another one than before: who runs tests may turn it around for each."""
@@ -94,39 +98,40 @@ class Owner:
         except OSError:
             return  # closed
         if self._stderr != (found.st_dev, found.st_ino):
-            self._stderr = found.st_dev, found.st_ino
             self.send(monitor.STDERR, STDERR)
+            self._stderr = found.st_dev, found.st_ino
 
-    def _start(self, page: int, channel: socket.socket) -> int:
-        """Its pid. It is not our child: the one that we start forks it, and ends."""
-        command = boot("sim.watch.monitor", "\n".join(sys.path), [os.getpid()])
-        command.insert(1, "-S")  # nothing of the program's own start
-        # Under the bed a program must not be taken for still there because of its monitor.
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("SPINBED_")}
-        ends = (page, channel.fileno())
-        spares = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SPARE_FD) for fd in ends]
-        try:
-            pid = os.posix_spawn(
-                sys.executable,
-                command,
-                environ,
-                file_actions=[
-                    *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)),
-                    (os.POSIX_SPAWN_DUP2, spares[0], monitor.PAGE_FD),
-                    (os.POSIX_SPAWN_DUP2, spares[1], monitor.CHANNEL_FD),
-                ],
-                setsigmask=(),
-            )
-        finally:
-            for spare in spares:
-                os.close(spare)
-        channel.close()  # so that an end is seen as one
-        try:
-            os.waitpid(pid, 0)
-        except ChildProcessError:
-            pass  # the program reaps whatever ends
-        self._channel.settimeout(START_S)
-        said = self._channel.recv(monitor.MESSAGE_BYTES_MAX)
-        if not said:
-            raise RuntimeError(f"no monitor could be started with {sys.executable}")
-        return int(said)
+
+def _start(page: int, ours: socket.socket, theirs: socket.socket) -> int:
+    """Its pid. It is not our child: the one that we start forks it, and ends."""
+    command = boot("sim.watch.monitor", "\n".join(sys.path), [os.getpid()])
+    command.insert(1, "-S")  # nothing of the program's own start
+    # Under the bed a program must not be taken for still there because of its monitor.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SPINBED_")}
+    ends = (page, theirs.fileno())
+    spares = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SPARE_FD) for fd in ends]
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            command,
+            environ,
+            file_actions=[
+                *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)),
+                (os.POSIX_SPAWN_DUP2, spares[0], monitor.PAGE_FD),
+                (os.POSIX_SPAWN_DUP2, spares[1], monitor.CHANNEL_FD),
+            ],
+            setsigmask=(),
+        )
+    finally:
+        for spare in spares:
+            os.close(spare)
+    theirs.close()  # so that an end is seen as one
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass  # the program reaps whatever ends
+    ours.settimeout(START_S)
+    said = ours.recv(monitor.MESSAGE_BYTES_MAX)
+    if not said:
+        raise RuntimeError(f"no monitor could be started with {sys.executable}")
+    return int(said)
