@@ -119,14 +119,48 @@ def stopped_child() -> None:
     process.join()
 
 
+def slow_import() -> None:
+    """A thread is in the body of a module, asleep, and the main thread waits for that import."""
+    spinbed.probe("hangs")
+    threading.Thread(target=_import, args=("endless_module",), daemon=True).start()
+    while "endless_module" not in sys.modules:
+        time.sleep(0.01)
+    _import("endless_module")
+
+
+def asleep() -> None:
+    _for_a_while("works", time.sleep, FOR_EVER_S)
+
+
+def reads_a_pipe() -> None:
+    """Whoever has the other end may write: here nobody does."""
+    reading, _ = os.pipe()
+    spinbed.probe("works")
+    os.read(reading, 1)
+
+
+def busy() -> None:
+    _for_a_while("works", _compute, FOR_EVER_S)
+
+
+def busy_threads() -> None:
+    for _ in range(3):
+        threading.Thread(target=_count, daemon=True).start()
+    spinbed.probe("works")
+    _count()
+
+
 def idle() -> None:
     """Nothing is due: it sleeps."""
     _for_a_while("works", time.sleep, 2)
 
 
 def computing() -> None:
-    spinbed.probe("works")
-    ends = time.monotonic() + 2
+    _for_a_while("works", _compute, 2)
+
+
+def _compute(seconds: float) -> None:
+    ends = time.monotonic() + seconds
     text = b""
     while time.monotonic() < ends:
         text = hashlib.sha256(text).digest()
