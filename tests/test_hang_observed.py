@@ -49,11 +49,13 @@ def cursor(written: int, *read: int, owners: Sequence[str] = ()) -> Dict[str, An
     owned = list(owners) or ["process"] * len(read)
     readers = [{"owner": owner, "position": at} for owner, at in zip(owned, read)]
     writer = {"owner": "process", "position": written}
-    return {"kind": "cursor_ring", "slots": SLOTS, "writer": writer, "reader": readers}
+    more = {"writer": writer, "reader": readers, "readers": len(read)}
+    return {"kind": "cursor_ring", "slots": SLOTS, **more}
 
 
 def flags(*slots: List[int]) -> Dict[str, Any]:
-    return {"kind": "flag_ring", "slots": len(slots), "slot_flags": list(slots)}
+    more = {"slot_flags": list(slots), "readers": len(slots[0]) - 1}
+    return {"kind": "flag_ring", "slots": len(slots), **more}
 
 
 def evidence(
@@ -155,6 +157,25 @@ def test_a_circle_is_a_deadlock() -> None:
     region = cursor(14, 10)
     found = hang(region, WRITER, process("reader[0]", 14))
     assert (found.kind, set(found.who)) == (HangClass.DEADLOCK, {"writer", "reader[0]"})
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        {},
+        {"what": "another transport's"},
+        {**FULL, "slots": 0},
+        {**FULL, "readers": 64},
+        {**flags([1, 0, 0]), "slots": 4},
+        {**flags([1, 0, 0]), "readers": 5},
+    ],
+)
+def test_of_a_region_that_says_nothing_sensible_only_states_are_told(
+    region: Mapping[str, Any],
+) -> None:
+    assert hang(region, WRITER, READER).kind is HangClass.UNKNOWN
+    found = hang(region, WRITER, process("reader[0]", 10, state=DEAD), READER)
+    assert (found.kind, found.waits_for) == (HangClass.PEER_DEAD, ("reader[0]",))
 
 
 def test_a_region_that_cannot_be_read_is_the_reason_where_nobody_else_is() -> None:

@@ -75,6 +75,7 @@ class _Scene:
         # Whoever waits by an instruction is at work for all that the system knows: its time on a
         # core does not tell a sleeper from one that loops, what becomes of the memory does.
         self.is_changing = evidence["region_before"] != self.region
+        self.is_decoded = _is_decoded(self.region)
         self.waiters = [
             each
             for each in self.processes
@@ -100,6 +101,8 @@ class _Scene:
     def peers_of(self, waiter: Process) -> Sequence[Process]:
         """Who has to do something before this one gets on; nobody: it could, for all that shows."""
         position = waiter["op"]["position"]
+        if not self.is_decoded:  # anybody of the other side
+            return self._of_role("writer" if waiter["role"] == "reader" else "reader")
         if waiter["role"] == "reader":
             return [] if self._is_written(position, waiter["rank"]) else self._of_role("writer")
         held_by = self._readers_that_hold(position)
@@ -140,6 +143,8 @@ class _Scene:
             return StallKind.STARVED
         if "error" in self.region:
             return HangClass.SEGMENT_GONE
+        if not self.is_decoded:
+            return HangClass.UNKNOWN
         if self.peers_of(process):
             return HangClass.DEADLOCK
         return HangClass.LIVELOCK if self.is_changing else HangClass.LOST_WAKEUP
@@ -190,6 +195,17 @@ class _Scene:
         if kind is HangClass.SEGMENT_GONE:
             return f"waits in memory of which {self.region.get('error')}"
         return "waits in a circle"
+
+
+def _is_decoded(region: Mapping[str, Any]) -> bool:
+    """It says what a ring of ours says: another transport's may say anything, and so may damage."""
+    slots, flags = region.get("slots"), region.get("slot_flags")
+    if not isinstance(slots, int) or slots < 1:
+        return False
+    if flags is not None:
+        return len(flags) == slots and all(len(each) == 1 + region["readers"] for each in flags)
+    readers = region.get("reader", ())
+    return "writer" in region and len(readers) == region.get("readers", -1)
 
 
 def _once(processes: Sequence[Process]) -> Sequence[Process]:
