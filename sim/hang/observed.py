@@ -161,7 +161,9 @@ class _Scene:
         waits = [self._wait(each) for each in self.waiters]
         why = MEANINGS[kind]
         if on:
-            why = f"{', '.join(who)}: {self._doing(self._named(who[0]))}; " + "; ".join(
+            first, *others = who
+            beside = f", and with it {', '.join(others)}" if others else ""
+            why = f"{first} waits in {self._doing(self._named(first))}{beside}; " + "; ".join(
                 f"{each['name']} {self._condition(each, kind)}" for each in _once(on)
             )
         return Hang(kind, tuple(who), names, why, INFERRED, tuple(waits))
