@@ -106,6 +106,7 @@ def _parsers(argv: Sequence[str]) -> tuple[Parser, dict[str, Parser]]:
         ("try", "run a command of your own under faults, and say what happened"),
         ("matrix", "run scenarios of programs in several interpreters, and print one table"),
         ("new", "write a commented scenario to begin with"),
+        ("report", "print what is known of a hang, from its bundle"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
         ("explore", "run scenarios in the virtual world, by many schedules"),
         ("replay", "make an execution again from its tape"),
@@ -155,6 +156,10 @@ def _options(name: str, parser: Parser) -> None:
         from sim import exploring_arguments
 
         exploring_arguments.OPTIONS[name](parser)
+    elif name == "report":
+        parser.add_argument(
+            "bundle", type=folder, metavar="BUNDLE", help="the folder that a hang's run has kept"
+        )
     elif name == "doctor":
         parser.add_argument(
             "--reap", action="store_true", help="remove what dead runs left over, and only that"
@@ -207,6 +212,9 @@ def _run_options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--fail-fast", action="store_true", help="start nothing more after the first failure"
+    )
+    parser.add_argument(
+        "--keep-hangs", action="store_true", help="keep bundles of hangs that were expected, too"
     )
 
 

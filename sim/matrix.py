@@ -110,4 +110,9 @@ def _in(spec: str, scenario: Scenario) -> Scenario:
         for each in scenario.processes
     ]
     name = f"{scenario.name}[python={spec}]"  # or their journals would be one file
-    return replace(scenario, name=name, processes=tuple(processes))
+    tables = [
+        {**each, "python": spec} if "program" in each else each
+        for each in scenario.source.get("process", ())
+    ]
+    source = {**scenario.source, "process": tables}
+    return replace(scenario, name=name, processes=tuple(processes), source=source)

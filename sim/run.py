@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
+from sim import bundle
 from sim.hang import observed, programs
 from sim.history.journal import Journal
 from sim.live.execution import run_plan
@@ -36,8 +39,11 @@ def plan_all(
     return of_all(plan, scenarios)
 
 
-def run(plan: Plan, worlds: Worlds, *, reproduce: str, journal: Path) -> RunResult:
-    """Raises WorldError where the operating system fails."""
+def run(
+    plan: Plan, worlds: Worlds, *, reproduce: str, journal: Path, keeps_hangs: bool = False
+) -> RunResult:
+    """`keeps_hangs`: the bundle of an expected hang too. Raises WorldError where the operating
+    system fails."""
     temporaries: Optional[str] = None
     if plan.world == "virtual":
         history, duration_ns = run_virtually(plan)
@@ -48,7 +54,22 @@ def run(plan: Plan, worlds: Worlds, *, reproduce: str, journal: Path) -> RunResu
         temporaries = worlds.supervisor.temporaries(str(journal.parent))
     with Journal.create(journal, history.header, temporaries=temporaries) as written:
         written.write(history.ops)
-    return judge(plan, history, duration_ns=duration_ns, reproduce=reproduce, journal=str(journal))
+    words: Mapping[str, Any] = {"reproduce": reproduce, "journal": str(journal)}
+    result = judge(plan, history, duration_ns=duration_ns, **words)
+    place = bundle.beside(journal)
+    is_told = plan.world == "live" and result.hang is not None
+    if is_told and (keeps_hangs or not result.as_expected):
+        bundle.keep(place, plan, history, result, temporaries)
+        return _with_bundle(result, place)
+    bundle.discard(place, temporaries)
+    return result
+
+
+def _with_bundle(result: RunResult, place: Path) -> RunResult:
+    """A failure names it before the command."""
+    *lines, command = result.failure or [""]
+    failure = (*lines, shlex.join(["spinbed", "report", str(place)]), command)
+    return replace(result, bundle=str(place), failure=failure if result.failure else ())
 
 
 def lacks(plan: Plan) -> Optional[str]:

@@ -44,6 +44,7 @@ def run_command(arguments: argparse.Namespace) -> ExitStatus:
         jobs=arguments.jobs,
         is_required=arguments.require,
         fail_fast=arguments.fail_fast,
+        keeps_hangs=arguments.keep_hangs,
     )
     return _report(crew, plans, arguments)
 
@@ -56,6 +57,7 @@ def crew_for(
     jobs: int,
     is_required: bool = False,
     fail_fast: bool = False,
+    keeps_hangs: bool = False,
 ) -> Crew[Worlds]:
     """`again` names the command that reproduces a plan's run. Raises ScenarioError where the
     environment asks for kernels of no kind. Builds what other interpreters need: a minute each."""
@@ -72,7 +74,9 @@ def crew_for(
 
     def run(plan: Plan, worlds: Worlds) -> RunResult:
         journal = journals / journal_name(plan)
-        return story.run(plan, worlds, reproduce=again(plan), journal=journal)
+        return story.run(
+            plan, worlds, reproduce=again(plan), journal=journal, keeps_hangs=keeps_hangs
+        )
 
     return Crew(
         plans,

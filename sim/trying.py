@@ -6,10 +6,12 @@ import argparse
 import errno
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Dict, List, NoReturn, Optional, Sequence
 
+from sim import bundle
 from sim import run as story
 from sim.arguments import journal_name, journals_folder
 from sim.errors import ExitStatus, Problem, ScenarioError
@@ -58,7 +60,7 @@ def try_command(arguments: argparse.Namespace) -> ExitStatus:
         print(f"skipped: {lack}")
         return ExitStatus.UNKNOWN
     kept = journals_folder(Path(".spinbed") / "journals") / journal_name(plan)
-    again = "spinbed try ..." if arguments.save is None else f"spinbed run {arguments.save}"
+    again = _same(arguments) if arguments.save is None else f"spinbed run {arguments.save}"
     with Worlds() as worlds:
         result = story.run(plan, worlds, reproduce=again, journal=kept)
     for line in timeline(journal.read(kept)):
@@ -67,14 +69,37 @@ def try_command(arguments: argparse.Namespace) -> ExitStatus:
     for each in text.failure_lines(result)[:1] if not result.as_expected else ():
         print(f"unaccounted for: {each}")
     print(f"verdict: {result.verdict}; journal: {kept}")
+    if result.bundle is not None:
+        print(f"the hang: {shlex.join(['spinbed', 'report', result.bundle])}")
     sys.stdout.flush()
     return result.exit_status
 
 
+def _same(arguments: argparse.Namespace) -> str:
+    words = ["spinbed", "try", "--deadline", arguments.deadline]
+    for fault in arguments.faults:
+        words += ["--fault", fault]
+    return shlex.join([*words, "--", *arguments.argv])
+
+
 def new_command(arguments: argparse.Namespace) -> ExitStatus:
+    if arguments.bundle is not None:
+        return _new_from(arguments.bundle, arguments.file)
     content = EXAMPLES[arguments.of].replace("NAME", _name_of(arguments.file))
     _write_new(arguments.file, content, str(arguments.file))
     print(f"{arguments.file}: written; next: spinbed run {arguments.file}")
+    return ExitStatus.OK
+
+
+def _new_from(place: Path, file: Path) -> ExitStatus:
+    """It keeps the name of the scenario, on which depends what the seed decides."""
+    found = bundle.read(place)
+    if found.scenario is None:
+        _refuse(f"--from {place}: its run was of no scenario file")
+    load_text(found.scenario, str(place / bundle.SCENARIO))
+    _write_new(file, found.scenario, str(file))
+    words = ["spinbed", "run", str(file), "--seed", str(found.seed), "--world", found.world]
+    print(f"{file}: written; next: {shlex.join(words)}")
     return ExitStatus.OK
 
 

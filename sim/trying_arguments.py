@@ -34,11 +34,20 @@ def try_options(parser: argparse.ArgumentParser) -> None:
 
 def new_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=file, metavar="FILE.toml", help="what is written")
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
         "--of",
         choices=tuple(EXAMPLES),
         default="program",
         help="what the scenario is of (default program)",
+    )
+    either.add_argument(
+        "--from",
+        type=folder,
+        dest="bundle",
+        default=None,
+        metavar="BUNDLE",
+        help="the bundle of a hang: the scenario makes its run again, and expects the hang",
     )
 
 

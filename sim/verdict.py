@@ -69,10 +69,12 @@ class RunResult:
     duration_ns: int
     reproduce: str  # the exact command
     journal: Optional[str] = None  # path, where one was kept
+    bundle: Optional[str] = None  # path of its hang's, where one was kept
     skipped: Optional[str] = None  # why
     hang_expected: Optional[str] = None  # the class that the scenario names
     hang: Optional[str] = None  # the class that the run was told to have, "unknown" at least
-    # What, where in the history, the command; what a process said that did not start, in between.
+    # What, where in the history, the command; in between, what a process said that did not start,
+    # and the command that shows a hang's bundle.
     failure: Sequence[str] = ()
 
 

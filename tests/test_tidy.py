@@ -38,10 +38,11 @@ LAYERS = (
     ("virtual", "live"),
     ("hang", "watch"),
     ("report",),
-    ("loading", "run", "worlds", "argument_types", "exploring_arguments", "trying_arguments"),
+    ("bundle", "loading", "run", "worlds"),
+    ("argument_types", "exploring_arguments", "trying_arguments"),
     ("arguments", "selection"),
     ("crew", "running"),
-    ("matrix", "reading", "surroundings", "exploration", "tapes", "trying"),
+    ("matrix", "reading", "reporting", "surroundings", "exploration", "tapes", "trying"),
     ("cli", "commands", "pytest_plugin", "pytest_watch"),
     ("testing",),
     ("spinbed",),
@@ -88,7 +89,7 @@ COMMAND_LINE = (
 )
 PRINTS = (
     *("sim/commands.py", "sim/arguments.py", "sim/running.py", "sim/reading.py"),
-    *("sim/surroundings.py", "sim/trying.py", "sim/matrix.py"),
+    *("sim/surroundings.py", "sim/trying.py", "sim/matrix.py", "sim/reporting.py"),
 )
 BANS = {
     "print": Ban(

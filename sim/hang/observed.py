@@ -50,7 +50,9 @@ def tell_apart(evidence: Evidence) -> Optional[Mapping[str, Any]]:
         return None
     waits = [str(wait) for wait in told.waits]
     found: Dict[str, Any] = {"class": told.kind.value, "waits": told.why, "proof": told.proof}
-    return {**found, "on": [*told.waits_for], "who": [*told.who], "each": waits}
+    peers = {wait.who: [*wait.waits_for] for wait in told.waits}
+    found.update(on=[*told.waits_for], who=[*told.who], each=waits, peers=peers)
+    return found
 
 
 # A stall that will end by itself explains whatever waits for it; then what is surely not to end.

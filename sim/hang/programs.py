@@ -49,7 +49,9 @@ def tell_apart(evidence: Evidence) -> Mapping[str, Any]:
     told = tell(evidence)
     found: Dict[str, Any] = {"class": told.kind.value, "waits": told.why, "proof": told.proof}
     waits = [str(wait) for wait in told.waits]
-    return {**found, "on": [*told.waits_for], "who": [*told.who], "each": waits}
+    peers = {wait.who: [*wait.waits_for] for wait in told.waits}
+    found.update(on=[*told.waits_for], who=[*told.who], each=waits, peers=peers)
+    return found
 
 
 def tell(evidence: Evidence) -> Hang:

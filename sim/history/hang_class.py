@@ -48,3 +48,33 @@ MEANINGS: Dict[HangClass, str] = {
     "thread runs",
     HangClass.UNKNOWN: "nothing moves, and the evidence does not say why",
 }
+
+# What to do about it, in a sentence each; docs/hangs.md shows them, and every bundle.
+REMEDIES: Dict[HangClass, str] = {
+    HangClass.DEADLOCK: "take what is taken together in one order everywhere, or give a wait a "
+    "time-out after which it gives back what it holds",
+    HangClass.LOST_WAKEUP: "look at the condition once more between announcing the sleep and "
+    "sleeping, and wake after the change can be seen, with a fence on both sides",
+    HangClass.LIVELOCK: "let one side wait for longer than the other before it tries again, or "
+    "have their rank decide who goes first",
+    HangClass.PEER_DEAD: "find out what it died of; give the operations a deadline, or have the "
+    "waiters give up on the dead (evict_dead, takeover)",
+    HangClass.PEER_STOPPED: "let it go on (SIGCONT, thaw its control group) and find out who "
+    "stopped it; give the operations a deadline",
+    HangClass.SEGMENT_GONE: "have one process make and unlink it, after all others have left; a "
+    "resource tracker that unlinks what others use is the usual cause",
+    HangClass.LOCK_OWNER_DEAD: "give locks back in a with block, and share only locks that "
+    "tell of an owner's death",
+    HangClass.IMPORT_DEADLOCK: "neither start threads nor take locks while a module is imported, "
+    "and import nothing under a lock",
+    HangClass.FORK_INHERITED_LOCK: "start processes by spawn or forkserver, fork before the first "
+    "thread, or make the lock anew in os.register_at_fork",
+    HangClass.STARTUP_NEVER: "see in its output, its stacks and its last probe how far it came; "
+    "give the others a deadline for its coming",
+    HangClass.TEARDOWN_STUCK: "tell threads and processes to end, and join them, before the main "
+    "thread ends; those that may be cut off become daemons",
+    HangClass.GIL_HELD: "release the interpreter lock around what waits in native code "
+    "(Py_BEGIN_ALLOW_THREADS, nogil)",
+    HangClass.UNKNOWN: "read the table and the stacks; a longer deadline shows whether it was only "
+    "slow",
+}

@@ -70,7 +70,7 @@ def _checked(document: Document, *, imports: bool) -> Sequence[Tuple[Tables, Run
     runs = runs_of(document.keys, outer)
     if not runs:  # the sweep is wrong: the rest is judged as it stands in the file
         keys = {name: value for name, value in document.keys.items() if name != "sweep"}
-        runs = (Run("", keys, {}),)
+        runs = (Run("", keys, {}, keys),)
     found: Dict[Problem, None] = dict.fromkeys(outer.found)
     checked: List[Tuple[Tables, Run]] = []
     for run in runs:
@@ -81,7 +81,8 @@ def _checked(document: Document, *, imports: bool) -> Sequence[Tuple[Tables, Run
         found.update(dict.fromkeys(problems.found))
         if not found:
             for stepped, suffix in step_sweep.each_step(tables, run.suffix):
-                checked.append((stepped, replace(run, suffix=suffix)))
+                alone = step_sweep.alone(run.alone, stepped)
+                checked.append((stepped, replace(run, suffix=suffix, alone=alone)))
     if len(checked) > RUNS_MAX:
         message = f"makes {len(checked)} runs with its steps; at most {RUNS_MAX}"
         found[Problem(document.file, document.lines.nearest(("sweep",)), "sweep", message)] = None
@@ -141,6 +142,7 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
         expectations=tuple(_expectation(i, table) for i, table in enumerate(tables.expects)),
         explore=explored(tables.explore),
         sometimes=tuple(sometimes(i, table) for i, table in enumerate(tables.sometimes) if table),
+        source=run.alone,
         lines={spell(path): _line(path, run, document) for path in _of_one_world(tables)},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from sim.abc import Capability, Fault, TransportSpec
 from sim.history.history import Header
@@ -161,6 +161,8 @@ class Plan:
     header: Header = field(repr=False)  # the same facts as the checkers need them
     explore: Explore = Explore()
     sometimes: Sequence[Sometimes] = ()
+    # The document that makes this run and no other; empty for a plan of no file.
+    source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_of_programs(self) -> bool:

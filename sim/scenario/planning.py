@@ -89,6 +89,7 @@ def make_plan(scenario: Scenario, seed: int, world: Optional[str] = None) -> Pla
         header=_header(scenario, seed, world, knows_owner, processes, injections),
         explore=scenario.explore,
         sometimes=scenario.sometimes,
+        source=scenario.source,
     )
 
 

@@ -93,5 +93,7 @@ class Scenario:
     expectations: Sequence[Expectation]
     explore: Explore = Explore()
     sometimes: Sequence[Sometimes] = ()
+    # The document that makes this run and no other, as its file says it.
+    source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     # Where keys that only one world can serve stand in the file: "fault[0].kind".
     lines: Mapping[str, Optional[int]] = field(default_factory=dict)

@@ -11,12 +11,12 @@ hold from before the start takes none.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, Mapping, NamedTuple, Optional, Sequence
 
 from sim.scenario.durations import BadDuration, parse_duration
 from sim.scenario.names import nearest
+from sim.scenario.writing import text_of
 
 APP = "app"  # what the program is called
 Keys = Mapping[str, object]
@@ -111,22 +111,7 @@ def scenario_text(
     argv: Sequence[str], faults: Sequence[Keys], *, name: str, deadline: str
 ) -> str:
     """The text of a scenario file."""
-    lines: List[str] = [
-        "schema = 1",
-        f"name = {json.dumps(name)}",
-        f"deadline = {json.dumps(deadline)}",
-        "",
-        "[[process]]",
-        f"name = {json.dumps(APP)}",
-        f"argv = {_toml(list(argv))}",
-    ]
-    for keys in faults:
-        lines += ["", "[[fault]]", *(f"{key} = {_toml(value)}" for key, value in keys.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    """JSON's strings, numbers and arrays are TOML's; a table is not."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    process = {"name": APP, "argv": list(argv)}
+    keys: Dict[str, object] = {"schema": 1, "name": name, "deadline": deadline}
+    keys.update(process=[process], fault=[dict(each) for each in faults])
+    return text_of({key: value for key, value in keys.items() if value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sim.abc import Capability
 from sim.scenario import agreement, steps
@@ -81,6 +81,25 @@ def each_step(tables: Tables, suffix: str) -> Sequence[Tuple[Tables, str]]:
             found = steps.steps_of(walker, table.at.path or MESSAGE)
             axes.append([(index, step) for step in found])
     return [_at(tables, suffix, cells) for cells in itertools.product(*axes)]
+
+
+def alone(document: Mapping[str, Any], stepped: Tables) -> Mapping[str, Any]:
+    """The document of the run with these steps, and of no other; it is called as that run is."""
+    faults = [*document.get("fault", ())]
+    sweep = dict(document.get("sweep", {}))
+    for index, table in enumerate(stepped.faults):
+        at = getattr(table, "at", None)
+        if not isinstance(at, AtStep) or faults[index]["at"].get("step") != EVERY:
+            continue
+        own = {"path": MESSAGE, **faults[index]["at"], "step": at.step}
+        named: Dict[str, List[object]] = {f"fault[{index}].at.step": [at.step]}
+        if at.occurrence > 1:
+            own["occurrence"] = at.occurrence
+            named[f"fault[{index}].at.occurrence"] = [at.occurrence]
+        faults[index] = {**faults[index], "at": own}
+        sweep["zip"] = {**sweep.get("zip", {}), **named}  # which comes last in a name
+    changed = {"fault": faults, "sweep": sweep}
+    return {**document, **{name: value for name, value in changed.items() if value}}
 
 
 def path_of(at: AtStep, tables: Tables, crew: Crew, target: str) -> str:

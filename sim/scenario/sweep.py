@@ -26,6 +26,7 @@ class Run:
     suffix: str  # "[key=value,...]", empty without a sweep
     keys: Mapping[str, Any]
     moved: Mapping[Path, int]  # replaced keys -> line of the value that took their place
+    alone: Mapping[str, Any]  # a document that makes this run and no other
 
 
 # One step of the sweep: which keys get which values together.
@@ -35,7 +36,7 @@ Choice = Sequence[Tuple[Path, Any, int]]
 def runs_of(keys: Mapping[str, Any], problems: Collector) -> Sequence[Run]:
     """Every run of the document; empty where its [sweep] is wrong, with the problems added."""
     if "sweep" not in keys:
-        return (Run("", keys, {}),)
+        return (Run("", keys, {}, keys),)
     before = len(problems.found)
     sweep: Optional[Sweep] = problems.validated(Sweep, keys["sweep"], ("sweep",))
     if sweep is None:
@@ -121,7 +122,13 @@ def _run(keys: Mapping[str, Any], choices: Sequence[Choice]) -> Run:
     for path, value, _ in cells:
         changed = _replaced(changed, path, value)
     suffix = ",".join(f"{spell(path)}={_spelled(value)}" for path, value, _ in cells)
-    return Run(f"[{suffix}]", changed, {path: line for path, _, line in cells})
+    moved = {path: line for path, _, line in cells}
+    # A sweep of one value keeps the name, and with it all that the seed decides.
+    values = {spell(path): [value] for path, value, _ in cells}
+    swept = {
+        axes: {name: values[name] for name in names} for axes, names in keys["sweep"].items()
+    }
+    return Run(f"[{suffix}]", changed, moved, {**keys, "sweep": swept})
 
 
 def _replaced(table: Any, path: Path, value: Any) -> Any:
