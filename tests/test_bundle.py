@@ -23,6 +23,7 @@ from sim.history.hang_class import REMEDIES, HangClass
 from sim.history.op import HANG
 from sim.live.procfs import descendants
 from sim.loading import load_all
+from sim.report.evidence import Told, render
 from sim.run import plan_all, run
 from sim.scenario.loader import load_text
 from sim.scenario.writing import text_of
@@ -135,8 +136,8 @@ def test_the_first_lines_say_what_to_act_on(made: Path) -> None:
     assert lines[0].startswith("ring[transport.kind=cursor_ring], seed 7: peer-stopped, proven; ")
     said = {line[:7].strip(): line[8:] for line in lines[1:]}
     assert said["proof:"].startswith("reader[1] went on, and ")
-    assert re.search(r"^who:    writer waits for reader\[1\], in send of message \d+ \(slot \d\)$",
-                     first, re.MULTILINE), first  # fmt: skip
+    who = r"^who:    writer waits for reader\[1\], in send of message \d+ \(slot \d\)$"
+    assert re.search(who, first, re.MULTILINE), first
     assert said["to do:"] == REMEDIES[HangClass.PEER_STOPPED]
     assert said["again:"] == "spinbed run it"
     assert said["file:"] == f"spinbed new --from {made} again.toml"
@@ -144,6 +145,34 @@ def test_the_first_lines_say_what_to_act_on(made: Path) -> None:
     assert order == sorted(order)
     assert re.search(r"^reader\[1\] +\d+ +stopped ", rest, re.MULTILINE)
     assert re.search(r'^writer\.owner +"process"$', rest, re.MULTILINE)
+
+
+def told(made: Path, **changes: object) -> List[str]:
+    """The first lines of the same hang, with another detail."""
+    detail = json.loads((made / "hang.json").read_text())["hang"]
+    for key, value in changes.items():
+        detail.pop(key) if value is None else detail.update({key: value})
+    text = render(Told("it", detail, {}, "again", "new"))
+    return text.split("\n\n")[0].splitlines()
+
+
+def test_they_are_ten_however_many_wait(made: Path) -> None:
+    (one,) = journal.read(made / "journal.jsonl").where(HANG)
+    evidence = dict((one.detail or {})["evidence"])
+    waiter = next(each for each in evidence["processes"] if each["op"] is not None)
+    evidence["processes"] = [
+        {**waiter, "name": f"reader[{n}]", "op": {"f": "receive", "position": n}} for n in range(20)
+    ]
+    lines = told(made, evidence=evidence)
+    assert len(lines) == HANG_LINES
+    assert lines[-4] == "who:    and 18 more, see below"
+
+
+def test_a_hang_of_no_class_is_called_so(made: Path) -> None:
+    gone = dict.fromkeys(["class", "proof", "waits", "peers"])
+    lines = told(made, **gone, why="deadline")
+    assert lines[0] == "it: no class; not over by its deadline"
+    assert lines[-3] == f"to do:  {REMEDIES[HangClass.UNKNOWN]}"
 
 
 @pytest.mark.parametrize(
@@ -166,6 +195,27 @@ def test_the_file_from_a_bundle_makes_the_hang_again(
     assert again.returncode == 0, again.stdout
     assert "1 run: 1 as expected" in again.stdout
     assert spinbed("new", "--from", place, "again.toml", cwd=tmp_path).returncode == 64
+
+
+def test_of_the_expectations_those_that_were_met_are_kept(spinbed: Spinbed, tmp_path: Path) -> None:
+    """A sweep over one of them goes with it."""
+    expects = """
+    "expect[0].count" = [5]
+    [[expect]]
+    process = "writer"
+    op = "send"
+    outcome = "timeout"
+    count = 5
+    [[expect]]
+    process = "writer"
+    op = "send"
+    outcome = "evicted"
+    count = 0
+    """
+    place, _ = kept_by(spinbed, of_ring(expect=expects), tmp_path, "-k", "cursor_ring")
+    (again,) = load_text((tmp_path / place / "scenario.toml").read_text(), "again.toml")
+    expected = [(each.outcome, each.hang) for each in again.expectations]
+    assert expected == [("evicted", None), (None, "peer-stopped")]
 
 
 def test_an_expected_hang_is_kept_only_if_asked_for_and_a_new_run_replaces_it(
@@ -267,6 +317,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sim.loading import load_all
+from sim.report.evidence import Told, render
 from sim.run import plan_all, run
 from sim.worlds import Worlds
 
