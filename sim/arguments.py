@@ -105,6 +105,7 @@ def _parsers(argv: Sequence[str]) -> tuple[Parser, dict[str, Parser]]:
         ("schema", "print the JSON Schema of a scenario file"),
         ("try", "run a command of your own under faults, and say what happened"),
         ("matrix", "run scenarios of programs in several interpreters, and print one table"),
+        ("attach", "say why processes stand still that something else has started"),
         ("new", "write a commented scenario to begin with"),
         ("report", "print what is known of a hang, from its bundle"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
@@ -160,6 +161,10 @@ def _options(name: str, parser: Parser) -> None:
         parser.add_argument(
             "bundle", type=folder, metavar="BUNDLE", help="the folder that a hang's run has kept"
         )
+    elif name == "attach":
+        from sim import attaching_arguments
+
+        attaching_arguments.attach_options(parser)
     elif name == "doctor":
         parser.add_argument(
             "--reap", action="store_true", help="remove what dead runs left over, and only that"

@@ -121,6 +121,7 @@ COMMANDS: Mapping[str, Callable[[], Command]] = {
     "matrix": _later("sim.matrix", "matrix_command"),
     "new": _later("sim.trying", "new_command"),
     "report": _later("sim.reporting", "report_command"),
+    "attach": _later("sim.attaching", "attach_command"),
     "doctor": _later("sim.surroundings", "doctor_command"),
     "explore": _simulated("sim.exploration", "explore"),
     "replay": _simulated("sim.tapes", "replay"),

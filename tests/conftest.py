@@ -10,6 +10,7 @@ from typing import Iterator, Optional
 
 import hypothesis
 import pytest
+from attached_processes import attach, psm  # noqa: F401 - fixtures
 from expected_skips import EXPECTED, has_small_shm, is_not_root
 from left_over_regions import (  # noqa: F401 - hooks
     pytest_sessionfinish,

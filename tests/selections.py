@@ -20,8 +20,9 @@ EVERY = """
 # The same at length: programs and plugins, faults, signals to the command, gates and traps in live
 # runs; and that the simulated machine does everywhere as it does here.
 ENDS = """
-    bundle cli_interrupted fault_abi fault_surroundings fault_wakes gate gate_batches gate_raise
-    golden_tapes journal live_hangs live_pythons live_watcher nemesis plugins programs
+    attach attach_refused bundle cli_interrupted fault_abi fault_surroundings fault_wakes gate
+    gate_batches gate_raise golden_tapes journal live_hangs live_pythons live_watcher nemesis
+    plugins programs
     spinloop_fuzz spinloop_replaces startup_scenarios steps_live subject_borrowed_constants
     subject_lazy_backend trap trap_disturbed trap_instructions trap_rings trap_signals trying
     virtual_determinism
@@ -59,9 +60,9 @@ ONCE = {
     """.split(),
     "what cleans up after a run": "litter_check litter_disk litter_doctor litter_ends".split(),
     "reads the sources, the documents, or tests the tests": """
-        docs_abi docs_broken_extensions docs_commands docs_missing_fence docs_protocol
-        docs_ring_api docs_watching pytest_plugin pytest_plugin_ends pytest_watch selections tidy
-        tidy_shm tidy_skips
+        docs_abi docs_attaching docs_broken_extensions docs_commands docs_missing_fence
+        docs_protocol docs_ring_api docs_watching pytest_plugin pytest_plugin_ends pytest_watch
+        selections tidy tidy_shm tidy_skips
     """.split(),
     "what pure kernels do, and the pure installation does it": ["pure_kernels", "pure_runs"],
 }

@@ -39,10 +39,11 @@ LAYERS = (
     ("hang", "watch"),
     ("report",),
     ("bundle", "loading", "run", "worlds"),
-    ("argument_types", "exploring_arguments", "trying_arguments"),
+    ("argument_types", "exploring_arguments", "trying_arguments", "attaching_arguments"),
     ("arguments", "selection"),
     ("crew", "running"),
     ("matrix", "reading", "reporting", "surroundings", "exploration", "tapes", "trying"),
+    ("attaching",),
     ("cli", "commands", "pytest_plugin", "pytest_watch"),
     ("testing",),
     ("spinbed",),
@@ -90,6 +91,7 @@ COMMAND_LINE = (
 PRINTS = (
     *("sim/commands.py", "sim/arguments.py", "sim/running.py", "sim/reading.py"),
     *("sim/surroundings.py", "sim/trying.py", "sim/matrix.py", "sim/reporting.py"),
+    "sim/attaching.py",
 )
 BANS = {
     "print": Ban(
