@@ -14,6 +14,7 @@ from typing import Callable, Iterator, List, Sequence
 import pytest
 from attached_processes import Attach, end, holders
 from named_rings import kill, line_of, process
+from ring_regions import SharedRegion
 
 from cy_kernels.choice import Kernels
 from sim.live.foreign_flags import Asked, Geometry, geometries
@@ -240,6 +241,19 @@ def test_flags_that_leave_the_writer_a_slot_are_no_hang(
     end(only)
     assert done.returncode == 0 and done.stdout.startswith("no hang: idle"), done.stdout
     assert "9 of 10 slots wait for readers" in done.stdout
+
+
+def test_a_ring_of_flags_with_our_header_needs_nothing_said(
+    ring_name: str, on: Kernels, attach: Attach
+) -> None:
+    region = SharedRegion("flag", on=on.kind)
+    Path("/dev/shm", ring_name).write_bytes(bytes(region.buffer))
+    region.close()
+    (only,) = holders(ring_name, on, 1)
+    done = attach(only.pid)
+    end(only)
+    assert done.returncode == 0 and done.stdout.startswith("no hang: idle"), done.stdout
+    assert "flag_ring\n  4 slots of 64 bytes, readers: 1\n  no slot waits" in done.stdout
 
 
 def test_the_size_allows_several_geometries_and_what_is_said_chooses() -> None:
