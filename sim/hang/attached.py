@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
 
 from sim.hang import flags, observed, programs
+from sim.hang.across import circle
 from sim.hang.classes import Hang
 from sim.history.hang_class import HangClass
 from sim.history.stall_kind import StallKind
@@ -53,6 +54,10 @@ class Finding:
 def tell(evidence: Evidence) -> Sequence[Finding]:
     """Hangs first. The programs are asked where no ring explains the standstill."""
     found = [_of_ring(each, evidence) for each in evidence["regions"]]
+    if not any(each.hang for each in found):
+        through = circle(evidence["regions"])
+        if through is not None:
+            found.append(Finding(*through))
     if not any(each.hang for each in found):
         told = _of_programs(evidence)
         if isinstance(told, Hang) or not found:

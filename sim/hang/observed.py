@@ -55,6 +55,12 @@ def tell_apart(evidence: Evidence) -> Optional[Mapping[str, Any]]:
     return found
 
 
+def waits_for(evidence: Evidence) -> Mapping[str, Sequence[str]]:
+    """By each that waits: those who have to do something before it gets on."""
+    scene = _Scene(evidence)
+    return {each["name"]: [peer["name"] for peer in scene.peers_of(each)] for each in scene.waiters}
+
+
 # A stall that will end by itself explains whatever waits for it; then what is surely not to end.
 ORDER: Sequence[Union[HangClass, StallKind]] = (
     StallKind.STARVED,

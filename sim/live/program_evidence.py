@@ -14,6 +14,7 @@ from sim.live.strays import ask_for_stack, prints_its_stack, strays
 from sim.live.supervisor import Supervisor
 
 STACK_NS = 1_000_000_000  # for one process to print its own
+UNSEEN_NS = 200_000_000  # who has printed nothing by then prints elsewhere
 POLL_NS = 1_000_000
 # As faulthandler writes them.
 THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):$")
@@ -28,20 +29,20 @@ def collect(
 ) -> Dict[str, Any]:
     """Of all processes of the run that are still there, whoever has started them. `last_probes`: by
     program, of those that have passed one. Asking for a stack disturbs, so it comes last."""
-    before = {each.pid: procfs.threads(each.pid) for each in strays(run)}
+    before = {pid: procfs.threads(pid) for pid in _pids(run, lives)}
     began_ns = time.monotonic_ns()
     until_ns = began_ns + WINDOW_NS
     while time.monotonic_ns() < until_ns:
         supervisor.pump(until_ns)
     names = {life.pid: life.name for life in lives}
     processes: List[Dict[str, Any]] = []
-    for each in strays(run):
-        stat = procfs.stat(each.pid)
+    for pid in _pids(run, lives):
+        stat = procfs.stat(pid)
         if stat is None:
             continue
-        seen: Dict[str, Any] = {"pid": each.pid, "parent": stat.parent, "command": each.command}
-        seen.update(state=stat.state, is_fork=stat.is_fork, name=names.get(each.pid))
-        seen["threads"] = told(procfs.threads(each.pid), before.get(each.pid, {}))
+        seen: Dict[str, Any] = {"pid": pid, "parent": stat.parent, "command": procfs.command(pid)}
+        seen.update(state=stat.state, is_fork=stat.is_fork, name=names.get(pid))
+        seen["threads"] = told(procfs.threads(pid), before.get(pid, {}))
         processes.append(seen)
     window_ns = time.monotonic_ns() - began_ns
     for seen in processes:
@@ -49,14 +50,29 @@ def collect(
     return {"window_ns": window_ns, "processes": processes, "last_probes": dict(last_probes)}
 
 
+def _pids(run: str, lives: Sequence[LiveProgram]) -> Sequence[int]:
+    """The programs themselves too where their environment is not ours to read: PR_SET_DUMPABLE."""
+    own = [life.pid for life in lives if life.pid is not None]
+    return list(dict.fromkeys([*own, *(each.pid for each in strays(run))]))
+
+
 def _printed(pid: int, lives: Sequence[LiveProgram], supervisor: Supervisor) -> str:
     """What comes on the standard error output of whichever program it belongs to."""
     sizes = [life.stderr.size_bytes for life in lives]
     if not ask_for_stack(pid):
         return ""
-    deadline_ns = time.monotonic_ns() + STACK_NS
-    while prints_its_stack(pid) and time.monotonic_ns() < deadline_ns:
-        supervisor.pump(time.monotonic_ns() + POLL_NS)
+    began_ns = last_seen_ns = time.monotonic_ns()
+    while True:
+        now_ns = time.monotonic_ns()
+        is_printing = prints_its_stack(pid)
+        last_seen_ns = now_ns if is_printing else last_seen_ns
+        has_begun = any(life.stderr.size_bytes > size for life, size in zip(lives, sizes))
+        # Between a signal's delivery and its handler the process shows nothing of it for a moment.
+        if not is_printing and (has_begun or now_ns - last_seen_ns > UNSEEN_NS):
+            break
+        if now_ns - began_ns > STACK_NS:
+            break
+        supervisor.pump(now_ns + POLL_NS)
     for life in lives:
         life.stderr.drain()
     return "".join(life.stderr.text_since(size) for life, size in zip(lives, sizes))
