@@ -19,7 +19,7 @@ from spinbed import Reader, RingBusy, RingClosed, RingEnded, RingTimeout, Writer
 
 READ_ALL = """
 with Reader.attach(name, timeout_s=30) as reader:
-    say(reader.read(30), reader.read_many(9, 30), reader.recv(30))
+    say(reader.read(30), reader.read_many(2, 30), reader.recv(30))
     view = reader.view(30)
     say(bytes(view[:4]), len(view))
     reader.release()
