@@ -110,8 +110,10 @@ def test_another_users_process_is_refused(on: Kernels) -> None:
     closed = f"import ctypes; ctypes.CDLL(None).prctl({PR_SET_DUMPABLE}, 0)\nhold()"
     child = process("none", closed, on)
     assert line_of(child) == "there"
-    said = refused_to_nobody(child.pid)
-    end(child)
+    try:
+        said = refused_to_nobody(child.pid)
+    finally:
+        end(child)
     assert "may not be read: it belongs to user" in said
 
 
