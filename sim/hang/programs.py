@@ -116,7 +116,7 @@ def _waits_for_own_lock(thread: Mapping[str, Any]) -> bool:
     if number != FUTEX or len(arguments) < 4:
         return False
     command, timeout = arguments[1], arguments[3]
-    return bool(command & PRIVATE) and command & COMMAND & ~0x100 in WAITS and not timeout
+    return bool(command & PRIVATE) and command & COMMAND in WAITS and not timeout
 
 
 def _keeps_interpreter_lock(threads: Sequence[Mapping[str, Any]], window_ns: int) -> bool:
