@@ -10,6 +10,7 @@ from typing import Any, Iterable, Optional
 
 JOURNALS = Path(".spinbed") / "journals"
 SEED_MAX = 2**64 - 1
+WORLDS = ("live", "virtual")
 JOBS_MAX = 256  # each is a thread, a watcher, a template and a run's processes
 
 
@@ -52,3 +53,9 @@ def hint(word: str, names: Iterable[str]) -> str:
     near = nearest(word, names)
     known = ", ".join(names)
     return f" (did you mean {near!r}?)" if near else f" (there is {known})"
+
+
+def world(text: str) -> str:
+    if text not in WORLDS:
+        raise argparse.ArgumentTypeError(f"no world {text!r}{hint(text, WORLDS)}")
+    return text

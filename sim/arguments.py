@@ -16,7 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, NoReturn, Optional, Sequence
 
-from sim.argument_types import JOBS_MAX, JOURNALS, count, folder, hint, nearest, seed
+from sim.argument_types import (
+    JOBS_MAX,
+    JOURNALS,
+    WORLDS,
+    count,
+    folder,
+    hint,
+    nearest,
+    seed,
+    world,
+)
 from sim.errors import ExitStatus, Problem, ScenarioError
 from sim.report import REPORTS
 from sim.selection import selection
@@ -26,7 +36,6 @@ if TYPE_CHECKING:
     from sim.scenario.scenario import Scenario
 
 REPEAT_MAX = 1_000_000
-WORLDS = ("live", "virtual")
 JOURNAL_NAME_MAX = 100  # of the 255 bytes of a file name, with room for seed and suffix
 
 
@@ -174,7 +183,7 @@ def _options(name: str, parser: Parser) -> None:
 def _run_options(parser: Parser) -> None:
     parser.add_argument(
         "--world",
-        type=_world,
+        type=world,
         default=None,
         metavar="|".join(WORLDS),
         help="default: live, or virtual for a scenario that names no other",
@@ -278,12 +287,6 @@ def _refuse_no_folder(folder: Path, what: str) -> None:
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         _refuse(f"{what}: {error.strerror}")
-
-
-def _world(text: str) -> str:
-    if text not in WORLDS:
-        raise argparse.ArgumentTypeError(f"no world {text!r}{hint(text, WORLDS)}")
-    return text
 
 
 def _report(text: str) -> ReportTo:

@@ -124,7 +124,7 @@ COMMANDS: Mapping[str, Callable[[], Command]] = {
     "attach": _later("sim.attaching", "attach_command"),
     "doctor": _later("sim.surroundings", "doctor_command"),
     "explore": _simulated("sim.exploration", "explore"),
-    "replay": _simulated("sim.tapes", "replay"),
+    "replay": _simulated("sim.replaying", "replay"),
     "shrink": _simulated("sim.tapes", "shrink_tape"),
     "diff": _simulated("sim.tapes", "diff"),
     "version": lambda: _version,

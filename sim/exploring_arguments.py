@@ -8,11 +8,12 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Sequence, Tuple, TypeVar
 
-from sim.argument_types import JOBS_MAX, count, file, folder, hint, seed
+from sim.argument_types import JOBS_MAX, WORLDS, count, file, folder, hint, seed, world
 from sim.scenario.durations import BadDuration, parse_duration
 
 TAPES = Path(".spinbed") / "tapes"
 EXECUTIONS_MAX = 10**9 - 1
+TRIES_MAX = 1_000_000
 
 T = TypeVar("T")
 
@@ -88,6 +89,20 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--svg", type=file, default=None, metavar="FILE", help="the lanes as a picture"
+    )
+    parser.add_argument(
+        "--world",
+        type=world,
+        default="virtual",
+        metavar="|".join(WORLDS),
+        help="live: drive real processes through the tape's order (default virtual)",
+    )
+    parser.add_argument(
+        "--tries",
+        type=count(TRIES_MAX),
+        default=20,
+        metavar="N",
+        help="how often, in the live world (default 20)",
     )
 
 

@@ -43,7 +43,7 @@ LAYERS = (
     ("arguments", "selection"),
     ("crew", "running"),
     ("matrix", "reading", "reporting", "surroundings", "exploration", "tapes", "trying"),
-    ("attaching",),
+    ("attaching", "replaying"),
     ("cli", "commands", "pytest_plugin", "pytest_watch"),
     ("testing",),
     ("spinbed",),

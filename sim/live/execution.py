@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import Iterator, Tuple, Union
+from typing import Iterator, Sequence, Tuple, Union
 
 from sim.errors import WorldError
 from sim.history.history import History
@@ -12,7 +12,7 @@ from sim.live.supervisor import Supervisor
 from sim.live.telling import Tell, of_no_class
 from sim.live.world import LiveWorld
 from sim.nemesis import provoke
-from sim.scenario.plan import Plan
+from sim.scenario.plan import Injection, Plan
 
 AnyWorld = Union[LiveWorld, ProgramWorld]
 
@@ -29,10 +29,23 @@ def run_plan(
         return world.finish(), world.now_ns() - world.began_ns
 
 
+def provoked(world: LiveWorld, injections: Sequence[Injection]) -> History:
+    """The same of a world that the caller has made."""
+    with opened(world):
+        provoke(world, injections)
+        return world.finish()
+
+
 @contextmanager
 def open_world(plan: Plan, supervisor: Supervisor, tell: Tell) -> Iterator[AnyWorld]:
     """Everybody is attached and waits for the start; at the end nothing is left."""
-    world: AnyWorld = (ProgramWorld if plan.is_of_programs else LiveWorld)(plan, supervisor, tell)
+    made: AnyWorld = (ProgramWorld if plan.is_of_programs else LiveWorld)(plan, supervisor, tell)
+    with opened(made) as world:
+        yield world
+
+
+@contextmanager
+def opened(world: AnyWorld) -> Iterator[AnyWorld]:
     try:
         world.open()
         yield world

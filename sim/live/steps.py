@@ -34,7 +34,7 @@ TOKEN = "token"  # it waits until the runner has done to it what the plan says
 class Arming:
     """What an incarnation is told of its gate."""
 
-    step: str
+    step: Optional[str]  # None: every step
     occurrence: int
     action: str
     moment: str
