@@ -11,6 +11,7 @@ import platform
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sim.hang.classes import Hang, Wait
+from sim.hang.standstill import nobody_can_move
 from sim.history.hang_class import MEANINGS, HangClass
 
 Evidence = Mapping[str, Any]  # as sim.live.program_evidence collects it
@@ -44,9 +45,12 @@ ORDER = (
 )
 
 
-def tell_apart(evidence: Evidence) -> Mapping[str, Any]:
-    """For the detail of a history's hang."""
+def tell_apart(evidence: Evidence) -> Optional[Mapping[str, Any]]:
+    """For the detail of a history's hang. None: the run's time is not over, and it may be none."""
     told = tell(evidence)
+    if not evidence["is_over"]:
+        if told.kind is HangClass.UNKNOWN or not nobody_can_move(evidence):
+            return None
     found: Dict[str, Any] = {"class": told.kind.value, "waits": told.why, "proof": told.proof}
     waits = [str(wait) for wait in told.waits]
     peers = {wait.who: [*wait.waits_for] for wait in told.waits}

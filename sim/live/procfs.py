@@ -65,11 +65,7 @@ class Thread(NamedTuple):
 def threads(pid: int) -> Dict[int, Thread]:
     """By thread id; those that end meanwhile are left out, and of a dead process there is none."""
     found: Dict[int, Thread] = {}
-    try:
-        names = os.listdir(f"/proc/{pid}/task")
-    except (FileNotFoundError, ProcessLookupError):
-        return found
-    for name in names:
+    for name in thread_ids(pid):
         stat, schedstat, wchan, syscall, status = (
             read(pid, f"task/{name}/{file}").decode("utf-8", "replace").strip()
             for file in ("stat", "schedstat", "wchan", "syscall", "status")
@@ -80,8 +76,16 @@ def threads(pid: int) -> Dict[int, Thread]:
             channel = "" if wchan == "0" else wchan
             switches = SWITCHES.search(status)
             count = int(switches[1]) if switches else 0
-            found[int(name)] = Thread(state, int(times[0]), int(times[1]), channel, syscall, count)
+            found[name] = Thread(state, int(times[0]), int(times[1]), channel, syscall, count)
     return found
+
+
+def thread_ids(pid: int) -> Sequence[int]:
+    """None of a process that is gone."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return ()
 
 
 def read(pid: int, name: str) -> bytes:
@@ -101,11 +105,7 @@ def command(pid: int) -> str:
 
 def statuses(pid: int) -> Sequence[bytes]:
     """Of its threads."""
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return ()
-    return [read(pid, f"task/{thread}/status") for thread in threads]
+    return [read(pid, f"task/{tid}/status") for tid in thread_ids(pid)]
 
 
 def has_signal(status: bytes, field: bytes, number: int) -> bool:

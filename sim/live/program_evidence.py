@@ -12,6 +12,7 @@ from sim.live.evidence import WINDOW_NS, told
 from sim.live.program import LiveProgram
 from sim.live.strays import ask_for_stack, prints_its_stack, strays
 from sim.live.supervisor import Supervisor
+from sim.live.wakers import Wakers, is_woken_by_timers
 
 STACK_NS = 1_000_000_000  # for one process to print its own
 UNSEEN_NS = 200_000_000  # who has printed nothing by then prints elsewhere
@@ -28,13 +29,14 @@ def collect(
     supervisor: Supervisor,
 ) -> Dict[str, Any]:
     """Of all processes of the run that are still there, whoever has started them. `last_probes`: by
-    program, of those that have passed one. Asking for a stack disturbs, so it comes last."""
+    program, of those that have passed one. This disturbs nobody; `add_stacks` does."""
     before = {pid: procfs.threads(pid) for pid in _pids(run, lives)}
     began_ns = time.monotonic_ns()
     until_ns = began_ns + WINDOW_NS
     while time.monotonic_ns() < until_ns:
         supervisor.pump(until_ns)
     names = {life.pid: life.name for life in lives}
+    wakers = Wakers()
     processes: List[Dict[str, Any]] = []
     for pid in _pids(run, lives):
         stat = procfs.stat(pid)
@@ -42,12 +44,24 @@ def collect(
             continue
         seen: Dict[str, Any] = {"pid": pid, "parent": stat.parent, "command": procfs.command(pid)}
         seen.update(state=stat.state, is_fork=stat.is_fork, name=names.get(pid))
-        seen["threads"] = told(procfs.threads(pid), before.get(pid, {}))
+        threads = procfs.threads(pid)
+        seen["threads"] = [
+            {**each, "wakers": wakers.of(pid, threads[each["tid"]])}
+            for each in told(threads, before.get(pid, {}))
+        ]
+        seen["timers"] = is_woken_by_timers(pid)
+        seen["stacks"] = []
         processes.append(seen)
     window_ns = time.monotonic_ns() - began_ns
-    for seen in processes:
-        seen["stacks"] = stacks(_printed(seen["pid"], lives, supervisor))
     return {"window_ns": window_ns, "processes": processes, "last_probes": dict(last_probes)}
+
+
+def add_stacks(
+    evidence: Mapping[str, Any], lives: Sequence[LiveProgram], supervisor: Supervisor
+) -> None:
+    """To each of its processes, the Python stacks as far as it prints them: it gets a signal."""
+    for seen in evidence["processes"]:
+        seen["stacks"] = stacks(_printed(seen["pid"], lives, supervisor))
 
 
 def _pids(run: str, lives: Sequence[LiveProgram]) -> Sequence[int]:

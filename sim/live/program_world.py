@@ -29,7 +29,8 @@ from sim.live.exec_child import Order
 from sim.live.launching import LiveLaunch
 from sim.live.litter import remove_files
 from sim.live.program import LiveProgram
-from sim.live.program_evidence import collect
+from sim.live.program_evidence import add_stacks, collect
+from sim.live.program_progress import ProgramProgress
 from sim.live.region import names_with, remove
 from sim.live.signalling import await_effect, end_all, let_go_on, stop
 from sim.live.strays import Stray, kill_strays, strays
@@ -52,7 +53,8 @@ class ProgramWorld:
     )
 
     def __init__(self, plan: Plan, supervisor: Supervisor, tell: Tell) -> None:
-        """`tell` says from the evidence what it is that a program does not end of."""
+        """`tell` as LiveWorld's; of evidence that says that the run's time is not over it says
+        nothing but what it is sure of."""
         self._plan = plan
         self._tell = tell
         self._supervisor = supervisor
@@ -74,6 +76,7 @@ class ProgramWorld:
                 at = injection.trigger
                 self._waits_at.setdefault((at.process, at.probe), []).append(at)
         self._run = self._prefix.strip("/.")
+        self._progress = ProgramProgress(self._run, plan.stall_threshold_ns)
         around = (Path(self._folder), self._run, supervisor)
         self._launch = LiveLaunch(*around, self._newest, self._heard)
         self._launch.watch_for(plan.checkers)
@@ -85,8 +88,9 @@ class ProgramWorld:
         return self._ready_ns
 
     def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]:
-        """As LiveWorld's. A program that does nothing is no hang before the deadline of the run:
-        nobody knows what it waits for."""
+        """As LiveWorld's. Nobody knows what a program waits for: that it does nothing is a hang
+        before the deadline of the run only where nobody is left who could do anything, in the run
+        or by its plan."""
         while not self._reached:
             now_ns = self.now_ns()
             if until_ns is not None and now_ns >= until_ns:
@@ -96,10 +100,15 @@ class ProgramWorld:
                 return None
             if not is_healing_due and self.is_quiet:
                 return None
-            if now_ns >= self._deadline_ns:
-                self._cut_short()
-                return None
-            self._supervisor.pump(min(self._deadline_ns, until_ns or self._deadline_ns))
+            if until_ns is not None:
+                self._progress.restart()
+            is_over = now_ns >= self._deadline_ns
+            if is_over or self._progress.is_stalled(now_ns, self._alive()):
+                self._stand_still("deadline" if is_over else "hang")
+                if self.is_cut_short:
+                    return None
+            wake_ns = min(self._deadline_ns, self._progress.next_sample_ns)
+            self._supervisor.pump(wake_ns if until_ns is None else min(wake_ns, until_ns))
         return self._reached.popleft()
 
     @property
@@ -117,6 +126,7 @@ class ProgramWorld:
 
     def record(self, op: Op) -> None:
         self._ops.append(op)
+        self._progress.restart()  # a fault was injected or healed
 
     # sim.abc.World
 
@@ -208,6 +218,7 @@ class ProgramWorld:
         for life in self._lives.values():
             self._await_start(life)
         self._ready_ns = self.now_ns()
+        self._progress.restart()
 
     def _await_start(self, life: LiveProgram) -> None:
         await_effect(self._supervisor, lambda: life.pid is not None, "start", life)
@@ -266,19 +277,28 @@ class ProgramWorld:
             raise WorldError("start", errno=error.errno, detail=detail) from error
         self._lives[process.name] = life
 
-    def _cut_short(self) -> None:
-        """The time is over: collect evidence while it is fresh."""
-        self._ended_by = "deadline"
-        alive = [life for life in self._lives.values() if not life.is_dead]
+    def _stand_still(self, why: str) -> None:
+        """Nobody moves, or the time is over: collect evidence while it is fresh."""
+        alive = self._alive()
         evidence = collect(self._run, alive, self._last_probes, self._supervisor)
+        evidence["is_over"] = why == "deadline"
+        if why == "hang" and self._tell(evidence) is None:
+            self._progress.postpone()
+            return
+        add_stacks(evidence, alive, self._supervisor)
+        told = self._tell(evidence)
+        self._ended_by = why
         detail = {
-            "why": "deadline",
+            "why": why,
             "waiting": [life.name for life in alive],
-            "blocked_ns": self._plan.deadline_ns,
+            "blocked_ns": self.now_ns() - self._progress.moved_ns,
             "evidence": evidence,
-            **(self._tell(evidence) or {}),
+            **(told or {}),
         }
         self._note(WATCH, HANG, detail=detail)
+
+    def _alive(self) -> Sequence[LiveProgram]:
+        return [life for life in self._lives.values() if not life.is_dead]
 
     def _kill_rest(self) -> None:
         end_all(self._supervisor, list(self._lives.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sim.errors import WorldError
 from sim.live.procfs import command, has_signal, read, stat, statuses
@@ -21,20 +21,29 @@ class Stray(NamedTuple):
     is_asleep: bool
 
 
-def strays(run: str) -> Sequence[Stray]:
+def strays(run: str, others: Optional[Set[Tuple[int, int]]] = None) -> Sequence[Stray]:
     """Who has this run's name in the environment that it was started with. Whoever cleared that is
     found by the watcher alone, at the end of all runs. Two looks, where the first finds nobody:
-    between the listing and the reading somebody may have forked and ended."""
-    return _seen(run) or _seen(run)
+    between the listing and the reading somebody may have forked and ended.
+
+    `others` saves who looks again and again from reading everybody's environment, and is added to:
+    processes, with the moment of their start, that had another one."""
+    others = set() if others is None else others
+    return _seen(run, others) or _seen(run, others)
 
 
-def _seen(run: str) -> Sequence[Stray]:
+def _seen(run: str, others: Set[Tuple[int, int]]) -> Sequence[Stray]:
     mark = f"{RUN}={run}".encode()
     found: List[Stray] = []
     # Not by parents: of somebody whose parent ends while they are read, nobody knows whose it is.
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         seen = stat(pid)
-        if seen is None or seen.state in "ZX" or mark not in read(pid, "environ").split(b"\0"):
+        if seen is None or seen.state in "ZX" or (pid, seen.start_ticks) in others:
+            continue
+        variables = read(pid, "environ").split(b"\0")
+        if mark not in variables:
+            if variables != [b""]:  # as it is in the middle of an exec
+                others.add((pid, seen.start_ticks))
             continue
         found.append(Stray(pid, command(pid), is_asleep=seen.state not in "RD"))
     return found

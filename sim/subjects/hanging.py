@@ -175,6 +175,28 @@ def working_child() -> None:
     process.join()
 
 
+def ended_child() -> None:
+    """It has a child that waits for ever, as servers do, sleeps, and ends it."""
+    context: Any = multiprocessing.get_context("spawn")
+    process = context.Process(target=_serve)
+    process.start()
+    _for_a_while("works", time.sleep, 2)
+    process.terminate()
+    process.join()
+
+
+def _serve() -> None:
+    threading.Event().wait()
+
+
+def until_an_alarm() -> None:
+    """It waits for a lock that the handler of an alarm gives back."""
+    signal.signal(signal.SIGALRM, lambda *_: first.release())
+    first.acquire()
+    signal.alarm(2)
+    _for_a_while("works", lambda _: first.acquire(), 2)
+
+
 def _for_a_while(probe: str, do: Callable[[float], Any], seconds: float) -> None:
     spinbed.probe(probe)
     do(seconds)
