@@ -10,8 +10,8 @@ from __future__ import annotations
 # What talks to the interpreter itself: rings, waits, references, start-up, processes, live runs.
 EVERY = """
     cpu cpu_override cursor_ring datagrams fault_live fault_starting flag_layout imports
-    inside_environ inside_imports inside_probe inside_site live_process live_region live_run
-    public_face recorder refcounts refcounts_checked references ring ring_api ring_deaths
+    inside_environ inside_imports inside_locks inside_probe inside_site live_process live_region
+    live_run public_face recorder refcounts refcounts_checked references ring ring_api ring_deaths
     ring_hostile ring_names ring_objects ring_views spinloop spinloop_hostile spinloop_rungs status
     stubs subject_aot_builtins subject_kernel_loader subject_loader_deaths subject_parallel_import
     subject_probes subject_shared_region subject_start_method wait_strategies watch watch_monitor

@@ -29,9 +29,11 @@ IN_BODY: Frames = [("endless.py", "<module>"), (BOOTSTRAP, "_load_unlocked"), ("
 WAY_OUT: Frames = [("/usr/lib/python3.9/threading.py", "_shutdown")]
 
 
-def thread(call: str, *, cpu_ms: int = 0, switches: int = 0, channel: str = "") -> Dict[str, Any]:
+def thread(
+    call: str, *, tid: int = 1, cpu_ms: int = 0, switches: int = 0, channel: str = ""
+) -> Dict[str, Any]:
     return {
-        "tid": 1,
+        "tid": tid,
         "state": "S",
         "cpu_ns": cpu_ms * 1_000_000,
         "queued_ns": 0,
@@ -46,9 +48,12 @@ def process(
     name: Optional[str] = "app",
     state: str = "S",
     is_fork: bool = False,
+    is_frozen: bool = False,
     stacks: Sequence[Frames] = (PLAIN,),
+    said: Sequence[int] = (),
 ) -> Dict[str, Any]:
-    """`stacks`: the main thread's last, as faulthandler prints them."""
+    """`stacks`: the main thread's last, as faulthandler prints them; `said`: of which threads the
+    interpreter says that they wait for a lock of its own."""
     return {
         "pid": 7 if name else 8,
         "parent": 1,
@@ -56,6 +61,8 @@ def process(
         "name": name,
         "state": state,
         "is_fork": is_fork,
+        "is_frozen": is_frozen,
+        "locks": [{"tid": tid, "lock": "jobs"} for tid in said],
         "threads": list(threads),
         "stacks": [
             [{"file": file, "line": 3, "function": function} for file, function in frames]
@@ -91,6 +98,7 @@ ASKS = thread(TIMED, switches=20)
         (process(thread(SLEEP), ASKS), HangClass.GIL_HELD),
         (process(thread("running", cpu_ms=90), ASKS, ASKS), HangClass.GIL_HELD),
         (process(LOCKED, state="T"), HangClass.PEER_STOPPED),
+        (process(LOCKED, is_frozen=True), HangClass.PEER_STOPPED),
     ],
 )
 def test_one_process_is_told_by_what_its_threads_wait_for(
@@ -138,6 +146,36 @@ def test_where_system_calls_are_not_ours_to_know_sleep_without_a_break_is_taken(
 ) -> None:
     hidden = thread("", channel="futex_wait_queue", switches=switches)
     assert tell_apart(evidence(process(hidden, hidden)))["class"] == kind
+
+
+HIDDEN = thread("")  # neither system call nor kernel function is ours to know
+HIDDEN_TOO = thread("", tid=2)
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind"),
+    [
+        (process(HIDDEN, said=[1]), HangClass.DEADLOCK),
+        (process(HIDDEN, HIDDEN_TOO, said=[1, 2]), HangClass.DEADLOCK),
+        (
+            process(HIDDEN, HIDDEN_TOO, said=[1, 2], stacks=[IMPORT, PLAIN]),
+            HangClass.IMPORT_DEADLOCK,
+        ),
+        (process(HIDDEN, is_fork=True, said=[1]), HangClass.FORK_INHERITED_LOCK),
+        (process(HIDDEN), HangClass.UNKNOWN),
+        (process(HIDDEN, HIDDEN_TOO, said=[1]), HangClass.UNKNOWN),  # the other may let it go
+        (process(thread("", switches=1), said=[1]), HangClass.UNKNOWN),  # it looks again
+        (process(thread("", cpu_ms=1), said=[1]), HangClass.UNKNOWN),
+        (process(thread(SHARED), said=[1]), HangClass.UNKNOWN),  # what the OS shows counts
+        (process(thread("", channel="pipe_read"), said=[1]), HangClass.UNKNOWN),
+    ],
+)
+def test_where_neither_is_what_the_interpreter_says_is_taken_of_those_that_sleep(
+    seen: Mapping[str, Any], kind: HangClass
+) -> None:
+    found = tell(evidence(seen))
+    assert found.kind is kind
+    assert found.kind is HangClass.UNKNOWN or "(jobs at app.py:3 in wait)" in str(found.waits[0])
 
 
 def test_stacks_are_read_as_faulthandler_writes_them() -> None:

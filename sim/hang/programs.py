@@ -8,7 +8,7 @@ it: then the child's reason is its own. Plan and faults are not looked at.
 from __future__ import annotations
 
 import platform
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sim.hang.classes import Hang, Wait
 from sim.hang.standstill import nobody_can_move
@@ -82,19 +82,20 @@ REASONS: Mapping[HangClass, str] = {
     HangClass.GIL_HELD: "one thread keeps the interpreter lock, the others ask for it",
     HangClass.TEARDOWN_STUCK: "on its way out, waits for what does not end",
     HangClass.DEADLOCK: "all of its threads wait for locks of its own",
-    HangClass.PEER_STOPPED: "is stopped",
+    HangClass.PEER_STOPPED: "is stopped, or its control group is frozen",
     HangClass.STARTUP_NEVER: "is still in its imports, and has passed no probe",
 }
 
 
 def kind_of(process: Process, evidence: Evidence) -> Optional[HangClass]:
     """Of one process by itself; None: it may be waiting for another, or be at work."""
-    if process["state"] in "Tt":
+    if process["state"] in "Tt" or process["is_frozen"]:
         return HangClass.PEER_STOPPED
     threads: Sequence[Mapping[str, Any]] = process["threads"]
     stacks: Sequence[Sequence[Frame]] = process["stacks"]
     main = stacks[-1] if stacks else []
-    is_locked = bool(threads) and all(map(_waits_for_own_lock, threads))
+    said = {each["tid"] for each in process["locks"]}
+    is_locked = bool(threads) and all(_waits_for_own_lock(each, said) for each in threads)
     if is_locked and process["is_fork"] and len(threads) == 1:
         return HangClass.FORK_INHERITED_LOCK
     if is_locked and any(_waits_for_import(stack) for stack in stacks):
@@ -112,11 +113,14 @@ def kind_of(process: Process, evidence: Evidence) -> Optional[HangClass]:
     return None
 
 
-def _waits_for_own_lock(thread: Mapping[str, Any]) -> bool:
-    """For ever, for a word that only its own process can wake it from."""
+def _waits_for_own_lock(thread: Mapping[str, Any], said: Collection[int]) -> bool:
+    """For ever, for a word that only its own process can wake it from. `said`: the threads of which
+    the interpreter says so."""
     number, arguments = _call(thread)
-    if number is None:  # not ours to know: asleep in a futex all the time
-        return thread["wait_channel"].startswith("futex") and not thread["switches"]
+    if number is None:  # not ours to know: asleep all the time, in a futex, or where it was said
+        is_asleep = thread["state"] == "S" and not thread["switches"] and not thread["cpu_ns"]
+        channel = thread["wait_channel"]
+        return is_asleep and (channel.startswith("futex") if channel else thread["tid"] in said)
     if number != FUTEX or len(arguments) < 4:
         return False
     command, timeout = arguments[1], arguments[3]
@@ -174,6 +178,13 @@ def _name(process: Process) -> str:
 
 
 def _wait(process: Process) -> Wait:
-    channels = sorted({each["wait_channel"] for each in process["threads"]} - {""})
     at = _at(process)[len(", at ") :] or process["command"]
-    return Wait(_name(process), ", ".join(channels) or "running", at, (), ())
+    return Wait(_name(process), _where(process), at, (), ())
+
+
+def _where(process: Process) -> str:
+    channels = sorted({each["wait_channel"] for each in process["threads"]} - {""})
+    locks = sorted({each["lock"] for each in process["locks"]})
+    if channels or locks:
+        return ", ".join(channels or locks)
+    return "asleep" if all(each["state"] == "S" for each in process["threads"]) else "running"

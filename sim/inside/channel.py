@@ -9,6 +9,7 @@ A datagram is a JSON object, or plain text: the name of a probe. Who asks gets a
     {"probe": name, "detail": {...}, "pid": ..., "time_ns": CLOCK_MONOTONIC}
     {"log": {"logger": ..., "level": ..., "message": ...}, "pid": ..., "time_ns": ...}
     {"hook": what, "module": ..., ...}         what a hook of this folder did or saw
+    {"answer": "locks", "locks": [...]}        what lock_waits was asked
 
 Outside of the bed, where none of both variables is set, nothing is sent.
 """

@@ -5,7 +5,8 @@ them optional.
     imports   what goes wrong with its imports, see import_hooks
     starts    what goes wrong with the processes that it starts, see start_hooks
     logs      records of WARNING and above are said
-    stacks    SIGUSR1 has the stacks of all threads written to descriptor 2
+    stacks    SIGUSR1 has the stacks of all threads written to descriptor 2, and another signal
+              says for which locks they wait, see lock_waits
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def _begin(text: str) -> None:
         import signal
 
         faulthandler.register(signal.SIGUSR1, file=STDERR, all_threads=True)
+        from . import lock_waits
+
+        lock_waits.listen()
     if wanted.get("imports"):
         from . import import_hooks
 

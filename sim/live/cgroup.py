@@ -25,7 +25,7 @@ class Tree:
 
 def find_tree(controller: str) -> Optional[Tree]:
     """None: this host offers none, or not to us."""
-    own = _own_groups()
+    own = groups_of("self")
     if controller in own:
         tree = Tree(f"{CGROUP}/{controller}{own[controller]}".rstrip("/"), 1)
         if _is_ours(tree.folder):
@@ -56,15 +56,31 @@ def _hands_down_cpu(folder: str) -> bool:
         return False
 
 
-def _own_groups() -> Mapping[str, str]:
-    """Our own path by controller; "" is version 2."""
+def groups_of(process: str) -> Mapping[str, str]:
+    """The path by controller; "" is version 2. Raises OSError."""
     paths: Dict[str, str] = {}
-    with open("/proc/self/cgroup", encoding="utf-8") as file:
+    with open(f"/proc/{process}/cgroup", encoding="utf-8") as file:
         for line in file:
             _, controllers, path = line.rstrip("\n").split(":", 2)
             for controller in controllers.split(","):
                 paths[controller] = path
     return paths
+
+
+def is_frozen(pid: int) -> bool:
+    """By its group, which everybody may ask; False where that is not to be found from here."""
+    try:
+        groups = groups_of(str(pid))
+        state = f"{CGROUP}/{FREEZER}{groups.get(FREEZER, '')}/freezer.state"
+        if os.path.isfile(state) and read(state).strip() == FROZEN:
+            return True
+        for mount in (CGROUP, f"{CGROUP}/unified"):
+            events = f"{mount}{groups.get('', '/')}/cgroup.events"
+            if os.path.isfile(events):
+                return "frozen 1" in read(events).split("\n")
+    except OSError:
+        pass  # one of them has just gone
+    return False
 
 
 class Group:

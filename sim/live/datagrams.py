@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping, Optional
 
-KINDS = ("probe", "log", "hook")
+KINDS = ("probe", "log", "hook", "answer")
 LEVELS_MAX = 32  # of tables in tables; a report is written by a recursive encoder
 TIME_NS_MAX = 1 << 63
 

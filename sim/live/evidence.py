@@ -62,7 +62,9 @@ def collect(
 
 
 def _life(life: LiveProcess) -> Dict[str, Any]:
+    signals = procfs.signals(life.pid)._asdict() if life.pid is not None else None
     return {
+        "signals": signals,
         "pid": life.pid,
         "incarnation": life.incarnation,
         "life": life.state,

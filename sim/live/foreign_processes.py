@@ -9,7 +9,7 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
-from sim.live import procfs
+from sim.live import cgroup, procfs
 from sim.live.evidence import told
 
 INIT = 1
@@ -96,7 +96,8 @@ def state_of(pid: int, threads: Threads) -> str:
         return "ended:not collected by its parent"
     if stat.state in "Tt":
         return "stopped"
-    if threads and all(each.wait_channel in FROZEN for each in threads.values()):
+    is_seen_frozen = threads and all(each.wait_channel in FROZEN for each in threads.values())
+    if is_seen_frozen or cgroup.is_frozen(pid):
         return "frozen"
     return "running"
 
@@ -108,8 +109,10 @@ def seen(pid: int, now: Threads, before: Threads) -> Optional[Dict[str, Any]]:
     if stat is None:
         return None
     found: Dict[str, Any] = {"pid": pid, "parent": stat.parent, "command": procfs.command(pid)}
-    found.update(state=stat.state, is_fork=stat.is_fork, name=None, stacks=[])
+    found.update(state=stat.state, is_fork=stat.is_fork, name=None, stacks=[], locks=[])
+    found["is_frozen"] = cgroup.is_frozen(pid)
     found["threads"] = told(now, before)
+    found["signals"] = procfs.signals(pid)._asdict()
     found["catches"] = _catches(pid)
     return found
 

@@ -1,9 +1,10 @@
-"""What /proc says of a process: its state, its parent, when it started, what its threads do."""
+"""What /proc says of a process: state, parent, start, signals, what its threads do."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 from typing import Dict, Iterator, NamedTuple, Optional, Sequence
 
 COMMAND_CHARACTERS_MAX = 200
@@ -106,6 +107,37 @@ def command(pid: int) -> str:
 def statuses(pid: int) -> Sequence[bytes]:
     """Of its threads."""
     return [read(pid, f"task/{tid}/status") for tid in thread_ids(pid)]
+
+
+class Signals(NamedTuple):
+    """Of a process, by their names."""
+
+    pending: Sequence[str]  # for it, or for its first thread
+    blocked: Sequence[str]  # in its first thread
+    ignored: Sequence[str]
+    caught: Sequence[str]
+
+
+def signals(pid: int) -> Signals:
+    masks = {b"SigPnd:": 0, b"ShdPnd:": 0, b"SigBlk:": 0, b"SigIgn:": 0, b"SigCgt:": 0}
+    for line in read(pid, "status").splitlines():
+        name, _, mask = line.partition(b"\t")
+        if name in masks:
+            masks[name] = int(mask, 16)
+    to_process, to_thread, *others = masks.values()
+    return Signals(*map(_names, (to_process | to_thread, *others)))
+
+
+def _names(mask: int) -> Sequence[str]:
+    numbers = [number for number in range(1, 65) if mask >> (number - 1) & 1]
+    return [_name(number) for number in numbers]
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of real time; the first two are the C library's own
+        return f"signal {number}"
 
 
 def has_signal(status: bytes, field: bytes, number: int) -> bool:

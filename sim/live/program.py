@@ -31,7 +31,7 @@ class LiveProgram:
     """Owns its pipes, the socket that its probes come to, and its pidfd.
 
     `notify(program, event, detail)` tells the world: spawned, exit, and what is said inside: probe,
-    log, hook. Who asks there is held until `answer`.
+    log, hook, answer. Who asks there is held until `answer`.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
-"""What can be seen from outside of programs that do not end: two looks, a moment apart, and the
-Python stacks of whoever prints them."""
+"""What can be seen from outside of programs that do not end: two looks, a moment apart; then what
+they show when they are asked: Python stacks, and for which locks their threads wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 import time
 from typing import Any, Dict, List, Mapping, Sequence
 
-from sim.live import procfs
+from sim.live import cgroup, procfs
+from sim.live.answers import Answers
 from sim.live.evidence import WINDOW_NS, told
 from sim.live.program import LiveProgram
 from sim.live.strays import ask_for_stack, prints_its_stack, strays
@@ -29,7 +30,7 @@ def collect(
     supervisor: Supervisor,
 ) -> Dict[str, Any]:
     """Of all processes of the run that are still there, whoever has started them. `last_probes`: by
-    program, of those that have passed one. This disturbs nobody; `add_stacks` does."""
+    program, of those that have passed one. This disturbs nobody; `add_answers` does."""
     before = {pid: procfs.threads(pid) for pid in _pids(run, lives)}
     began_ns = time.monotonic_ns()
     until_ns = began_ns + WINDOW_NS
@@ -49,31 +50,48 @@ def collect(
             {**each, "wakers": wakers.of(pid, threads[each["tid"]])}
             for each in told(threads, before.get(pid, {}))
         ]
+        seen.update(is_frozen=cgroup.is_frozen(pid), signals=procfs.signals(pid)._asdict())
         seen["timers"] = is_woken_by_timers(pid)
-        seen["stacks"] = []
+        seen.update(stacks=[], locks=[], answers=True)
         processes.append(seen)
     window_ns = time.monotonic_ns() - began_ns
     return {"window_ns": window_ns, "processes": processes, "last_probes": dict(last_probes)}
 
 
-def add_stacks(
-    evidence: Mapping[str, Any], lives: Sequence[LiveProgram], supervisor: Supervisor
+def add_answers(
+    evidence: Mapping[str, Any],
+    lives: Sequence[LiveProgram],
+    answers: Answers,
+    supervisor: Supervisor,
 ) -> None:
-    """To each of its processes, the Python stacks as far as it prints them: it gets a signal."""
+    """To each of its processes what it shows when it is asked by a signal, as far as it does: the
+    Python stacks, and for which locks its threads wait."""
     for seen in evidence["processes"]:
         seen["stacks"] = stacks(_printed(seen["pid"], lives, supervisor))
+    said = answers.of([seen["pid"] for seen in evidence["processes"]], supervisor)
+    for seen in evidence["processes"]:
+        if seen["pid"] in said:
+            locks = said[seen["pid"]]
+            seen.update(answers=locks is not None, locks=locks or [])
 
 
 def _pids(run: str, lives: Sequence[LiveProgram]) -> Sequence[int]:
-    """The programs themselves too where their environment is not ours to read: PR_SET_DUMPABLE."""
+    """By the run's name in their environment; where that is not ours to read (PR_SET_DUMPABLE), by
+    who has started them."""
     own = [life.pid for life in lives if life.pid is not None]
-    return list(dict.fromkeys([*own, *(each.pid for each in strays(run))]))
+    below = [pid for each in own for pid in procfs.descendants(each) if _is_alive(pid)]
+    return list(dict.fromkeys([*own, *(each.pid for each in strays(run)), *below]))
+
+
+def _is_alive(pid: int) -> bool:
+    stat = procfs.stat(pid)
+    return stat is not None and stat.state not in "ZX"
 
 
 def _printed(pid: int, lives: Sequence[LiveProgram], supervisor: Supervisor) -> str:
     """What comes on the standard error output of whichever program it belongs to."""
     sizes = [life.stderr.size_bytes for life in lives]
-    if not ask_for_stack(pid):
+    if procfs.is_stopped(pid) or cgroup.is_frozen(pid) or not ask_for_stack(pid):
         return ""
     began_ns = last_seen_ns = time.monotonic_ns()
     while True:

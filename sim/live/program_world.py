@@ -25,11 +25,12 @@ from sim.abc import Capability, Launch, Machine
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
+from sim.live.answers import Answers
 from sim.live.exec_child import Order
 from sim.live.launching import LiveLaunch
 from sim.live.litter import remove_files
 from sim.live.program import LiveProgram
-from sim.live.program_evidence import add_stacks, collect
+from sim.live.program_evidence import add_answers, collect
 from sim.live.program_progress import ProgramProgress
 from sim.live.region import names_with, remove
 from sim.live.signalling import await_effect, end_all, let_go_on, stop
@@ -66,6 +67,7 @@ class ProgramWorld:
         self._waits_at: Dict[Tuple[str, str], List[AtProbe]] = {}
         self._passed: Dict[Tuple[str, str], int] = {}
         self._last_probes: Dict[str, str] = {}
+        self._answers = Answers()
         self._ops: List[Op] = []
         self._has_news = False
         self._ended_by: Optional[str] = None
@@ -285,7 +287,7 @@ class ProgramWorld:
         if why == "hang" and self._tell(evidence) is None:
             self._progress.postpone()
             return
-        add_stacks(evidence, alive, self._supervisor)
+        add_answers(evidence, alive, self._answers, self._supervisor)
         told = self._tell(evidence)
         self._ended_by = why
         detail = {
@@ -304,7 +306,9 @@ class ProgramWorld:
         end_all(self._supervisor, list(self._lives.values()))
 
     def _on_event(self, life: LiveProgram, event: str, detail: Dict[str, Any]) -> None:
-        if event in SAID:
+        if event == "answer":
+            self._answers.hear(detail)
+        elif event in SAID:
             at_ns = detail.pop("time_ns", None)
             is_held = detail.pop("is_held", False)
             said = detail

@@ -7,8 +7,8 @@
                   import: that of a module which the thread imports: hangs as well;
                   logging: that of a log handler, which logging renews after a fork: works
 
-A hang has no end: whoever runs this kills both processes. Probes: started (the process's pid),
-result.
+A hang has no end: whoever runs this kills both processes. See also hiding. Probes: started (the
+process's pid), result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import spinbed
+from sim.subjects.hiding import hide_if_asked
 
+hide_if_asked()
 LOCK = os.environ.get("SUBJECT_LOCK", "plain")
 
 PACKAGES = str(Path(__file__).parent / "packages")

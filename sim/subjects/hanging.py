@@ -1,7 +1,7 @@
 """Programs that hang, each for a reason of its own, and some that only look so.
 
 Each passes the probe "hangs" (or "works") when it is as far as that; what comes then has no end,
-and whoever runs it kills it. Only a start-up that never ends passes none.
+and whoever runs it kills it. Only a start-up that never ends passes none. See also hiding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 import spinbed
+from sim.subjects.hiding import hide_if_asked
 
+hide_if_asked()
 PACKAGES = str(Path(__file__).parent / "packages")
 FOR_EVER_S = 3600
 
