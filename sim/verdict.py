@@ -73,6 +73,9 @@ class RunResult:
     skipped: Optional[str] = None  # why
     hang_expected: Optional[str] = None  # the class that the scenario names
     hang: Optional[str] = None  # the class that the run was told to have, "unknown" at least
+    # From the end of the stall threshold until it was told; None: not live, or not before the
+    # deadline.
+    hang_late_ns: Optional[int] = None
     # What, where in the history, the command; in between, what a process said that did not start,
     # and the command that shows a hang's bundle.
     failure: Sequence[str] = ()
@@ -110,12 +113,20 @@ def judge(
         journal=journal,
         hang_expected=next((each.hang for each in plan.expectations if each.hang), None),
         hang=next((_class_of(op) for op in history.ops if op.f == HANG), None),
+        hang_late_ns=next((_late_ns(op, history) for op in history.ops if op.f == HANG), None),
         failure=_failure(unmet, results, unproven, history, journal, reproduce) if unmet else (),
     )
 
 
 def _class_of(hang: Op) -> str:
     return str((hang.detail or {}).get("class", HangClass.UNKNOWN.value))
+
+
+def _late_ns(hang: Op, history: History) -> Optional[int]:
+    detail = hang.detail or {}
+    if detail.get("why") != "hang" or history.header.world != "live":
+        return None
+    return int(detail.get("blocked_ns", 0)) - history.header.stall_threshold_ns
 
 
 def check_all(checkers: Iterable[Checker], history: History) -> Sequence[Result]:

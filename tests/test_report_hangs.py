@@ -41,3 +41,15 @@ def test_a_skipped_run_counts_nowhere() -> None:
     assert confusion([skipped, ran("peer-dead", "peer-dead")])[-1] == (
         "1 of 1 as labelled; 0 false alarms"
     )
+
+
+def test_how_long_after_the_threshold_hangs_were_told_is_said() -> None:
+    runs = [
+        *[dataclasses.replace(ran("deadlock", "deadlock"), hang_late_ns=n) for n in range(20)],
+        dataclasses.replace(ran("deadlock", "deadlock"), hang_late_ns=1_500_000_000),
+        ran("deadlock", "unknown"),
+        ran(None, None),
+    ]
+    assert confusion(runs)[-1] == (
+        "21 told within 1.50 s after the stall threshold, 95 % within 0.00 s; 1 at the deadline"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Dict, List, Sequence, Tuple
 
@@ -32,7 +33,20 @@ def confusion(results: Sequence[RunResult]) -> Sequence[str]:
     right = sum(found[label] for label, found in told.items())
     alarms = sum(told.get(NONE, Counter()).values()) - told.get(NONE, Counter())[NONE]
     runs = sum(sum(found.values()) for found in told.values())
-    return [*map(GAP.join, padded), f"{right} of {runs} as labelled; {alarms} false alarms"]
+    lines = [*map(GAP.join, padded), f"{right} of {runs} as labelled; {alarms} false alarms"]
+    return [*lines, *_lateness(results)]
+
+
+def _lateness(results: Sequence[RunResult]) -> Sequence[str]:
+    """How long after the stall threshold hangs were told, of those that were not told at the
+    deadline: their 95th percentile by the nearest rank, and the most."""
+    late = sorted(each.hang_late_ns for each in results if each.hang_late_ns is not None)
+    if not late:
+        return ()
+    p95 = late[math.ceil(0.95 * len(late)) - 1]
+    at_deadline = sum(each.hang is not None for each in results) - len(late)
+    told = f"{len(late)} told within {late[-1] / 1e9:.2f} s after the stall threshold"
+    return [f"{told}, 95 % within {p95 / 1e9:.2f} s; {at_deadline} at the deadline"]
 
 
 def _last_none(names: set[str]) -> Sequence[str]:
