@@ -234,7 +234,8 @@ class ProgramWorld:
             self._note(WATCH, LEAK, detail={"names": names})
         kill_strays(self._run)
         if names_with(self._prefix):
-            self._note(WATCH, LEAK, detail={"names": list(names_with(self._prefix))})
+            if not self.is_cut_short:
+                self._note(WATCH, LEAK, detail={"names": list(names_with(self._prefix))})
             remove(self._prefix)
         header = dataclasses.replace(self._plan.header, name_prefix=self._prefix)
         return History(header, in_order(self._ops))

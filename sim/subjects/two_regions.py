@@ -1,0 +1,67 @@
+"""Two processes that share memory by its name, and each makes it where it finds none.
+
+    unlinked_in_between   somebody unlinks it before the second comes: each has one of its own, and
+                          waits for the other to write into it
+    found                 nobody does: both have the same, and get on
+
+Probes: "hangs" or "works", when both wait. A hang has no end: whoever runs it kills it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+import spinbed
+
+SIZE_BYTES = 64
+POLL_S = 0.01
+CONTEXT: Any = multiprocessing.get_context("spawn")
+
+
+def unlinked_in_between() -> None:
+    _meet(is_unlinked=True)
+
+
+def found() -> None:
+    _meet(is_unlinked=False)
+
+
+def _meet(*, is_unlinked: bool) -> None:
+    name = f"psm_{os.getpid():x}"
+    region = _made_or_found(name)
+    if is_unlinked:
+        region.unlink()
+    is_there = CONTEXT.Event()
+    peer = CONTEXT.Process(target=_peer, args=(name, is_there))
+    peer.start()
+    is_there.wait()
+    spinbed.probe("hangs" if is_unlinked else "works")
+    _say_and_hear(region, 0)
+    peer.join()
+    region.close()
+    region.unlink()
+
+
+def _peer(name: str, is_there: Any) -> None:
+    region = _made_or_found(name)
+    is_there.set()
+    _say_and_hear(region, 1)
+    region.close()
+
+
+def _made_or_found(name: str) -> SharedMemory:
+    try:
+        return SharedMemory(name, create=True, size=SIZE_BYTES)
+    except FileExistsError:
+        return SharedMemory(name)
+
+
+def _say_and_hear(region: SharedMemory, mine: int) -> None:
+    buffer: Any = region.buf
+    buffer[mine] = 1
+    while not buffer[1 - mine]:
+        time.sleep(POLL_S)
