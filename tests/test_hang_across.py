@@ -44,7 +44,8 @@ def ring(
     state["reader"] = [{"owner": "process", "position": 0}]
     seats = [seat(writer[0], "writer", writer[1]), seat(reader[0], "reader", reader[1])]
     region = {"name": name, "moved": False, "window_ns": 1, "region": state}
-    return {**region, "region_before": state, "processes": seats, **more}
+    region.update(region_before=state, is_changing=False, processes=seats)
+    return {**region, **more}
 
 
 def test_three_that_read_from_the_next_are_a_circle_and_each_is_named() -> None:

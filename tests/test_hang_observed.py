@@ -63,6 +63,7 @@ def evidence(
     *processes: Mapping[str, Any],
     moved: bool = False,
     before: Optional[Mapping[str, Any]] = None,
+    **more: Any,
 ) -> Dict[str, Any]:
     return {
         "window_ns": WINDOW_NS,
@@ -70,6 +71,8 @@ def evidence(
         "processes": list(processes),
         "region": region,
         "region_before": region if before is None else before,
+        "is_changing": before is not None and before != region,
+        **more,
     }
 
 
@@ -176,6 +179,41 @@ def test_of_a_region_that_says_nothing_sensible_only_states_are_told(
     assert hang(region, WRITER, READER).kind is HangClass.UNKNOWN
     found = hang(region, WRITER, process("reader[0]", 10, state=DEAD), READER)
     assert (found.kind, found.waits_for) == (HangClass.PEER_DEAD, ("reader[0]",))
+
+
+def test_who_has_another_region_of_that_name_is_named() -> None:
+    other = process("reader[0]", 4, has_the_region=False)
+    found = hang(FULL, WRITER, other, READER)
+    assert (found.kind, found.waits_for) == (HangClass.SEGMENT_GONE, ("reader[0]",))
+    assert set(found.who) == {"writer", "reader[1]"} and "another region" in found.why
+    away = process("writer", 4, has_the_region=False)
+    found = hang(EMPTY, away, process("reader[0]", 14), READER)
+    assert (found.kind, found.waits_for) == (HangClass.SEGMENT_GONE, ("writer",))
+
+
+@pytest.mark.parametrize(
+    ("came_to", "has_name", "kind"),
+    [
+        ("started", False, HangClass.SEGMENT_GONE),
+        ("started", True, HangClass.PEER_DEAD),
+        ("ready", False, HangClass.PEER_DEAD),
+    ],
+)
+def test_who_came_when_there_was_no_region_of_that_name_is_no_dead_peer(
+    came_to: str, has_name: bool, kind: HangClass
+) -> None:
+    late = process("reader[0]", state="exited:1", came_to=came_to)
+    found = hang(FULL, WRITER, late, READER, has_name=has_name)
+    assert (found.kind, found.waits_for) == (kind, ("reader[0]",))
+
+
+def test_a_region_that_was_cut_explains_who_died_of_it_and_not_who_is_at_work() -> None:
+    dead = process("reader[0]", 10, state="signalled:SIGBUS")
+    gone = {"error": "pages of the region are gone: it cannot be read"}
+    assert hang(gone, WRITER, dead, is_cut=True).kind is HangClass.SEGMENT_GONE
+    assert hang(gone, WRITER, dead).kind is HangClass.PEER_DEAD
+    busy = process("reader[0]", None, cpu_ms=90)
+    assert tell(evidence(gone, WRITER, busy, is_cut=True)) is StallKind.COMPUTING
 
 
 def test_a_region_that_cannot_be_read_is_the_reason_where_nobody_else_is() -> None:

@@ -20,6 +20,8 @@ Process = Mapping[str, Any]
 # Of the window: in the queue for a core, and on one. Who came to run for a moment has looked.
 QUEUED, RAN = 0.5, 0.02
 INFERRED = "inferred: nobody has intervened"
+ALIVE = ("running", "stopped", "frozen", "absent")
+NOT_ATTACHED = ("asked", "started")  # as sim.live.process calls how far a start came
 
 
 def tell(evidence: Evidence) -> Union[Hang, StallKind]:
@@ -39,7 +41,9 @@ def tell(evidence: Evidence) -> Union[Hang, StallKind]:
             return kind
         if isinstance(kind, HangClass) and there:
             waiters = [name for name, found in ends.items() if any(each in found for each in there)]
-            return scene.hang(kind, waiters, there)
+            lost = [each["name"] for each in there if scene.is_lost(each)]
+            others = [name for name in waiters if name not in lost]
+            return scene.hang(kind, others or waiters, there)
     return scene.hang(HangClass.UNKNOWN, list(ends), [])
 
 
@@ -82,7 +86,9 @@ class _Scene:
         self.region: Mapping[str, Any] = evidence["region"]
         # Whoever waits by an instruction is at work for all that the system knows: its time on a
         # core does not tell a sleeper from one that loops, what becomes of the memory does.
-        self.is_changing = evidence["region_before"] != self.region
+        self.is_changing = evidence["is_changing"]
+        self.is_cut = evidence.get("is_cut", False)
+        self.has_name = evidence.get("has_name", True)
         self.is_decoded = _is_decoded(self.region)
         self.waiters = [
             each
@@ -93,7 +99,7 @@ class _Scene:
     def walk(self, waiter: Process, path: Tuple[str, ...]) -> List[Process]:
         """Where the ways from one that waits end: with others, or with itself."""
         path = (*path, waiter["name"])
-        peers = self.peers_of(waiter)
+        peers = () if self.is_lost(waiter) else self.peers_of(waiter)
         if not peers:
             return [waiter]
         found: List[Process] = []
@@ -136,9 +142,19 @@ class _Scene:
             and position - reader["position"] >= self.region["slots"]
         ]
 
+    def is_lost(self, process: Process) -> bool:
+        """It is not in the region in which the others are: it has another one of that name, or came
+        when there was none."""
+        came_to = process.get("came_to")
+        found_none = came_to in NOT_ATTACHED and process["state"] not in ALIVE
+        return process.get("has_the_region") is False or (found_none and not self.has_name)
+
     def kind_of(self, process: Process) -> Union[HangClass, StallKind]:
         """Of the process at which a walk has ended."""
         state = process["state"]
+        is_busy = state == "running" and process not in self.waiters
+        if self.is_lost(process) or (self.is_cut and not is_busy):
+            return HangClass.SEGMENT_GONE
         if state == "absent" or process.get("life") in ("asked", "started", "ready"):
             return HangClass.STARTUP_NEVER
         if state in ("stopped", "frozen"):
@@ -203,8 +219,16 @@ class _Scene:
         if kind is HangClass.LIVELOCK:
             return "does not take what it waits for, and changes the memory"
         if kind is HangClass.SEGMENT_GONE:
-            return f"waits in memory of which {self.region.get('error')}"
+            return self._what_is_gone(process)
         return "waits in a circle"
+
+    def _what_is_gone(self, process: Process) -> str:
+        if process.get("has_the_region") is False:
+            return f"(pid {process.get('pid')}) has another region of that name"
+        if self.is_lost(process):
+            pid, state = process.get("pid"), process["state"]
+            return f"(pid {pid}) found no region of that name when it came, and is dead: {state}"
+        return f"is in a region of which {self.region.get('error')}"
 
 
 def _is_decoded(region: Mapping[str, Any]) -> bool:

@@ -15,6 +15,20 @@ from sim.live.supervisor import Supervisor
 
 WINDOW_NS = 100_000_000  # between both looks: a core's time slices are some milliseconds
 
+SHOWS_WAITING = ("heartbeat_ns", "readers_parked", "writer_parked")  # and no progress
+
+
+class Region(Protocol):
+    """As sim.live.region_look has it."""
+
+    def describe(self) -> Mapping[str, Any]: ...
+
+    def is_cut(self) -> bool: ...
+
+    def has_name(self) -> bool: ...
+
+    def is_held_by(self, pid: int) -> Optional[bool]: ...
+
 
 class Seats(Protocol):
     """Who takes part in the run, started or not."""
@@ -33,12 +47,12 @@ def collect(
     seats: Sequence[Seats],
     newest: Callable[[str], Optional[LiveProcess]],
     state: Callable[[str], str],
-    describe: Callable[[], Mapping[str, Any]],
+    look: Region,
     supervisor: Supervisor,
 ) -> Dict[str, Any]:
     """`newest`: the current incarnation of a process, None where it was never started; `state` as
-    sim.abc.World.state; `describe`: the region, decoded."""
-    region, before = describe(), _threads_of_all(seats, newest)
+    sim.abc.World.state."""
+    region, before = look.describe(), _threads_of_all(seats, newest)
     done = _completed(seats, newest)
     began_ns = time.monotonic_ns()
     until_ns = began_ns + WINDOW_NS
@@ -51,14 +65,33 @@ def collect(
         seen["state"] = state(seat.name)
         if life is not None:
             seen.update(_life(life), threads=told(_look(life), before.get(seat.name, {})))
+            if _is_there(life) and life.pid is not None:
+                seen["has_the_region"] = look.is_held_by(life.pid)
         processes.append(seen)
+    now = look.describe()
     return {
         "window_ns": time.monotonic_ns() - began_ns,
         "moved": _completed(seats, newest) != done,
         "processes": processes,
-        "region": describe(),
+        "region": now,
         "region_before": region,
+        "is_changing": without_waiting(now) != without_waiting(region),
+        "is_cut": look.is_cut(),
+        "has_name": look.has_name(),
     }
+
+
+def without_waiting(state: Mapping[str, Any]) -> Dict[str, Any]:
+    """What the words of a ring say, but for those that a waiter changes while it waits."""
+    kept: Dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            value = without_waiting(value)
+        elif key == "reader":
+            value = [without_waiting(each) for each in value]
+        if key not in SHOWS_WAITING:
+            kept[key] = value
+    return kept
 
 
 def _life(life: LiveProcess) -> Dict[str, Any]:
@@ -68,6 +101,7 @@ def _life(life: LiveProcess) -> Dict[str, Any]:
         "pid": life.pid,
         "incarnation": life.incarnation,
         "life": life.state,
+        "came_to": life.came_to,
         "op": life.open_op(),
         "completed": life.ops_completed(),
         "idle": is_idle(life, time.monotonic_ns()),

@@ -12,14 +12,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from cy_kernels.owner import is_proven_dead, pid_namespace, pid_of
 from cy_kernels.pure.layout import DATA_EVENT_AT, SPACE_EVENT_AT
 from sim.live import procfs
-from sim.live.evidence import WINDOW_NS, told
+from sim.live.evidence import WINDOW_NS, told, without_waiting
 from sim.live.foreign_flags import Asked
 from sim.live.foreign_processes import seen, state_of, with_children
 from sim.live.foreign_regions import BadRegion, ForeignRegion, find
 from sim.live.foreign_regions import Mapping as Mapped
 
 CURSOR_RING = "cursor_ring"
-SHOWS_WAITING = ("heartbeat_ns", "readers_parked", "writer_parked")  # and no progress
 Threads = Dict[int, Dict[int, procfs.Thread]]  # by process
 
 
@@ -120,9 +119,10 @@ class _Scene:
             "holders": sorted(holders.by_pid),
             "are_holders_complete": holders.is_complete,
             "is_of_this_pid_namespace": is_ours,
-            "moved": _progress(self._first) != _progress(self._last),
-            "region": _progress(self._last),
-            "region_before": _progress(self._middle),
+            "moved": without_waiting(self._first) != without_waiting(self._last),
+            "region": without_waiting(self._last),
+            "region_before": without_waiting(self._middle),
+            "is_changing": without_waiting(self._middle) != without_waiting(self._last),
             "described": self._last,
             "processes": [],
         }
@@ -182,16 +182,3 @@ def _place_of(address: int, mapped: Sequence[Mapped]) -> Optional[int]:
         if each.start <= address < each.end:
             return address - each.start + each.offset
     return None
-
-
-def _progress(state: Mapping[str, Any]) -> Dict[str, Any]:
-    """Without what a waiter changes while it waits."""
-    kept: Dict[str, Any] = {}
-    for key, value in state.items():
-        if isinstance(value, dict):
-            value = _progress(value)
-        elif key == "reader":
-            value = [_progress(each) for each in value]
-        if key not in SHOWS_WAITING:
-            kept[key] = value
-    return kept

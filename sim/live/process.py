@@ -48,7 +48,7 @@ class LiveProcess:
         self.name = task.process.name
         self.incarnation = task.incarnation
         self.task = task
-        self.state = ASKED
+        self.state = self.came_to = ASKED  # what it came to before it died
         self.pid: Optional[int] = None
         self.code: Optional[int] = None  # once dead
         self.is_ended_by_run = False
@@ -86,6 +86,7 @@ class LiveProcess:
     def become(self, state: str) -> None:
         assert state in TRANSITIONS[self.state], f"{self.name}: {self.state} -> {state}"
         self.state = state
+        self.came_to = self.came_to if state == DEAD else state
 
     @property
     def is_dead(self) -> bool:

@@ -22,8 +22,9 @@ import posix_ipc
 from cy_kernels.owner import pid_namespace
 from sim.errors import WorldError
 from sim.live.litter import SHM, files_with, remove_files, shm_starts
-from sim.live.procfs import stat
+from sim.live.procfs import read, stat
 
+DELETED = b" (deleted)"  # as the kernel marks a mapping whose name is gone
 NAME = re.compile(r"/?(?:sem\.)?spinbed\.(\d+)\.(\d+)\.(\d+)\.([0-9a-f]{16})(?:\.(.*))?", re.DOTALL)
 
 
@@ -179,6 +180,19 @@ class LiveRegions:
             return os.fstat(old).st_ino, os.fstat(fd).st_ino
         finally:
             os.close(fd)
+
+    def is_held_by(self, pid: int) -> Optional[bool]:
+        """Whether what this process has mapped under the main region's name is that region; None:
+        it has none, or may not be looked at."""
+        name = self.main_name()
+        ours = os.fstat(self._mapped[name].fd).st_ino
+        wanted = os.fsencode(name)
+        found = []
+        for line in read(pid, "maps").splitlines():
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and fields[5].replace(DELETED, b"").endswith(wanted):
+                found.append(int(fields[4]) == ours)
+        return any(found) if found else None
 
     def is_whole(self) -> bool:
         """False: a region was cut, and reading our mapping of it would be a SIGBUS."""

@@ -22,6 +22,7 @@ from sim.live.progress import Progress, waiting
 from sim.live.proving import prove
 from sim.live.readiness import await_ready
 from sim.live.region import LiveRegions, names_with, remove
+from sim.live.region_look import RegionLook
 from sim.live.signalling import await_effect, end_all, let_go_on, stop
 from sim.live.stacks import collect_stacks
 from sim.live.steps import StepTriggers
@@ -315,7 +316,8 @@ class LiveWorld:
     def _stand_still(self, why: str) -> None:
         """Nothing moves, or the time is over: collect evidence while it is fresh."""
         newest = {name: lives[-1] if lives else None for name, lives in self._lives.items()}
-        around = (self.state, self._describe, self._supervisor)
+        look = RegionLook(self._transport, self._plan.transport, self._regions, self.machine)
+        around = (self.state, look, self._supervisor)
         evidence = collect(self._plan.processes, newest.__getitem__, *around)
         told = self._tell(evidence)
         if told is None and why == "hang":
@@ -335,14 +337,6 @@ class LiveWorld:
         if told:
             means = (self.resume, self.machine, self._newest, self._supervisor)
             detail["proof"] = prove(told, *means)
-
-    def _describe(self) -> Mapping[str, Any]:
-        if not self._regions.is_whole() or not self.machine.can_read_all:
-            return {"error": "pages of the region are gone: it cannot be read"}
-        try:
-            return self._transport.describe(self._plan.transport, self._regions)
-        except Exception as error:  # damage that somebody did to the region is evidence too
-            return {"error": f"{type(error).__name__}: {error}"}
 
     def _kill_rest(self) -> None:
         self.machine.release()

@@ -1,7 +1,7 @@
 """A transport whose ends give way to each other for ever: a livelock, to be told as one.
 
 The sound cursor_ring, before whose operations each process announces in shared memory that it has
-one, again and again for PATIENCE_NS, and goes first only if nobody else has announced any meanwhile.
+one, for PATIENCE_NS, and goes first only if nobody else has announced one meanwhile.
 From the GIVES_WAY_FROM-th operation of each on: until then they take no notice of each other.
 """
 
