@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 from sim import bundle
-from sim.hang import observed, programs
+from sim.hang import observed, of_run
 from sim.history.journal import Journal
 from sim.live.execution import run_plan
 from sim.live.kernels import lack_of_kernels
@@ -48,7 +48,7 @@ def run(
     if plan.world == "virtual":
         history, duration_ns = run_virtually(plan)
     else:
-        hang = programs if plan.is_of_programs else observed
+        hang = of_run if plan.is_of_programs else observed
         history, duration_ns = run_plan(plan, worlds.supervisor, hang.tell_apart)
         # Gone even if we are killed here.
         temporaries = worlds.supervisor.temporaries(str(journal.parent))

@@ -39,9 +39,9 @@ ONCE = {
         checker_degradation checker_environ checker_exits checker_fifo checker_imports
         checker_leaks checker_liveness checker_logs checker_no_duplicates checker_no_loss
         checker_no_tearing checker_refcounts checkers_model cli_crew cli_run cli_selection
-        cli_streams cli_usage doctor fault_guide hang_across hang_observed hang_programs ladder
-        report_formats report_hangs scenario_bad_input scenario_lines scenario_plan
-        scenario_programs scenario_schema scenario_sweep_plan steps_scenario verdict
+        cli_streams cli_usage doctor fault_guide hang_across hang_observed hang_programs
+        hang_shared ladder report_formats report_hangs scenario_bad_input scenario_lines
+        scenario_plan scenario_programs scenario_schema scenario_sweep_plan steps_scenario verdict
     """.split(),
     "what the scenarios find: tox runs scenarios/smoke and reads all": """
         attach_agrees fault_conformance scenarios_negative scenarios_startup scenarios_suite

@@ -18,12 +18,16 @@ class _Step(NamedTuple):
     op: Mapping[str, Any]
     waits_for: int
 
-    def __str__(self) -> str:
-        return f"process {self.pid} waits in {self.op['f']} of message {self.op['position']}"
+    @property
+    def doing(self) -> str:
+        return f"{self.op['f']} of message {self.op['position']} of {self.ring}"
 
 
-def circle(regions: Sequence[Mapping[str, Any]]) -> Optional[Tuple[str, Hang]]:
-    """The rings that it goes through, and the hang; None: there is none."""
+def circle(
+    regions: Sequence[Mapping[str, Any]], names: Optional[Mapping[int, str]] = None
+) -> Optional[Tuple[str, Hang]]:
+    """The rings that it goes through, and the hang; None: there is none. `names`: of processes that
+    have one."""
     steps: Dict[int, List[_Step]] = {}
     for region in regions:
         for step in _steps(region):
@@ -31,7 +35,7 @@ def circle(regions: Sequence[Mapping[str, Any]]) -> Optional[Tuple[str, Hang]]:
     for pid in sorted(steps):
         found = _back_to(pid, pid, steps, ())
         if found:
-            return ", ".join(dict.fromkeys(step.ring for step in found)), _hang(found)
+            return ", ".join(dict.fromkeys(step.ring for step in found)), _hang(found, names or {})
     return None
 
 
@@ -61,11 +65,15 @@ def _back_to(
     return ()
 
 
-def _hang(steps: Sequence[_Step]) -> Hang:
-    why = "; ".join(f"{step} of {step.ring} for process {step.waits_for}" for step in steps)
-    names = tuple(f"process {step.pid}" for step in steps)
+def _hang(steps: Sequence[_Step], names: Mapping[int, str]) -> Hang:
+    """Each of them waits, and is waited for."""
+    called = {step.pid: names.get(step.pid, f"process {step.pid}") for step in steps}
+    who = tuple(called.values())
     waits = tuple(
-        Wait(name, step.ring, str(step.op["f"]), (), (f"process {step.waits_for}",))
-        for name, step in zip(names, steps)
+        Wait(called[step.pid], step.ring, str(step.op["f"]), (), (called[step.waits_for],))
+        for step in steps
     )
-    return Hang(HangClass.DEADLOCK, names, (), why, observed.INFERRED, waits)
+    why = "; ".join(
+        f"{called[step.pid]} waits in {step.doing} for {called[step.waits_for]}" for step in steps
+    )
+    return Hang(HangClass.DEADLOCK, who, who, why, observed.INFERRED, waits)

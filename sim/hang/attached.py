@@ -53,7 +53,7 @@ class Finding:
 
 def tell(evidence: Evidence) -> Sequence[Finding]:
     """Hangs first. The programs are asked where no ring explains the standstill."""
-    found = [_of_ring(each, evidence) for each in evidence["regions"]]
+    found = [of_ring(each, evidence) for each in evidence["regions"]]
     if not any(each.hang for each in found):
         through = circle(evidence["regions"])
         if through is not None:
@@ -65,7 +65,7 @@ def tell(evidence: Evidence) -> Sequence[Finding]:
     return sorted(found, key=lambda each: each.hang is None)
 
 
-def _of_ring(region: Mapping[str, Any], evidence: Evidence) -> Finding:
+def of_ring(region: Mapping[str, Any], evidence: Evidence) -> Finding:
     name = region["name"]
     waiters = _waiters(region)
     waiting = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 from sim.history.hang_class import HangClass
 
@@ -38,3 +38,12 @@ class Hang:
     def __str__(self) -> str:
         lines = [f"{self.kind.value}: {self.why}", *(f"  {wait}" for wait in self.waits)]
         return "\n".join([*lines, f"  proof: {self.proof}"])
+
+
+def as_detail(hang: Hang) -> Dict[str, Any]:
+    """For the detail of a history's hang."""
+    found: Dict[str, Any] = {"class": hang.kind.value, "waits": hang.why, "proof": hang.proof}
+    waits = [str(wait) for wait in hang.waits]
+    peers = {wait.who: [*wait.waits_for] for wait in hang.waits}
+    found.update(on=[*hang.waits_for], who=[*hang.who], each=waits, peers=peers)
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from sim.hang.classes import Hang, Wait
+from sim.hang.classes import Hang, Wait, as_detail
 from sim.history.hang_class import MEANINGS, HangClass
 from sim.history.stall_kind import StallKind
 
@@ -50,13 +50,7 @@ def tell(evidence: Evidence) -> Union[Hang, StallKind]:
 def tell_apart(evidence: Evidence) -> Optional[Mapping[str, Any]]:
     """For the detail of a history's hang; None: no alarm."""
     told = tell(evidence)
-    if isinstance(told, StallKind):
-        return None
-    waits = [str(wait) for wait in told.waits]
-    found: Dict[str, Any] = {"class": told.kind.value, "waits": told.why, "proof": told.proof}
-    peers = {wait.who: [*wait.waits_for] for wait in told.waits}
-    found.update(on=[*told.waits_for], who=[*told.who], each=waits, peers=peers)
-    return found
+    return None if isinstance(told, StallKind) else as_detail(told)
 
 
 def waits_for(evidence: Evidence) -> Mapping[str, Sequence[str]]:

@@ -8,10 +8,9 @@ it: then the child's reason is its own. Plan and faults are not looked at.
 from __future__ import annotations
 
 import platform
-from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, List, Mapping, Optional, Sequence, Tuple
 
 from sim.hang.classes import Hang, Wait
-from sim.hang.standstill import nobody_can_move
 from sim.history.hang_class import MEANINGS, HangClass
 
 Evidence = Mapping[str, Any]  # as sim.live.program_evidence collects it
@@ -43,19 +42,6 @@ ORDER = (
     HangClass.PEER_STOPPED,
     HangClass.STARTUP_NEVER,
 )
-
-
-def tell_apart(evidence: Evidence) -> Optional[Mapping[str, Any]]:
-    """For the detail of a history's hang. None: the run's time is not over, and it may be none."""
-    told = tell(evidence)
-    if not evidence["is_over"]:
-        if told.kind is HangClass.UNKNOWN or not nobody_can_move(evidence):
-            return None
-    found: Dict[str, Any] = {"class": told.kind.value, "waits": told.why, "proof": told.proof}
-    waits = [str(wait) for wait in told.waits]
-    peers = {wait.who: [*wait.waits_for] for wait in told.waits}
-    found.update(on=[*told.waits_for], who=[*told.who], each=waits, peers=peers)
-    return found
 
 
 def tell(evidence: Evidence) -> Hang:

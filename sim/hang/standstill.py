@@ -14,12 +14,13 @@ def nobody_can_move(evidence: Evidence) -> bool:
     known what a thread waits for, and of a process that a debugger has stopped."""
     there = {process["pid"] for process in evidence["processes"]}
     return bool(there) and all(
-        process["state"] == "T" or (not process["timers"] and _waits_within(process, there))
+        process["state"] == "T" or (not process["timers"] and waits_within(process, there))
         for process in evidence["processes"]
     )
 
 
-def _waits_within(process: Mapping[str, Any], there: set[int]) -> bool:
+def waits_within(process: Mapping[str, Any], there: set[int]) -> bool:
+    """All of its threads, for one of those."""
     return bool(process["threads"]) and all(
         thread["wakers"] is not None
         and there.issuperset(thread["wakers"])

@@ -131,17 +131,11 @@ class ForeignRegion:
     @classmethod
     def open(cls, pid: int, mapping: Mapping, everyone: _Everybody) -> Optional[ForeignRegion]:
         """None: there is no way to it that we may go."""
-        for path in _ways(pid, mapping):
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            except OSError:
-                continue
-            found = os.fstat(fd)
-            if stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) == mapping.inode:
-                holders = everyone.holders(mapping.inode, found.st_uid)
-                return cls(fd, _name_of(mapping), holders)
-            os.close(fd)
-        return None
+        fd = opened(pid, mapping)
+        if fd is None:
+            return None
+        holders = everyone.holders(mapping.inode, os.fstat(fd).st_uid)
+        return cls(fd, _name_of(mapping), holders)
 
     @property
     def size_bytes(self) -> int:
@@ -209,6 +203,20 @@ class ForeignRegion:
                 flags = self.read(at, slots * (1 + readers))
                 copy[at : at + len(flags)] = flags
         return memoryview(copy)
+
+
+def opened(pid: int, mapping: Mapping) -> Optional[int]:
+    """For reading; None: there is no way to it that we may go."""
+    for path in _ways(pid, mapping):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            continue
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) == mapping.inode:
+            return fd
+        os.close(fd)
+    return None
 
 
 def _word(header: bytes, offset: int) -> int:

@@ -17,6 +17,7 @@ class Stat(NamedTuple):
     parent: int
     start_ticks: int  # since boot; with the pid it names one process for ever
     is_fork: bool  # of another process, and has executed nothing since
+    exit_code: int  # as waitpid has it; 0 while it lives, and where we may not know
 
 
 def stat(pid: int) -> Optional[Stat]:
@@ -29,7 +30,8 @@ def stat(pid: int) -> Optional[Stat]:
     # The second field is the command's name in parentheses and may hold anything, ")" included.
     fields = text[text.rindex(b")") + 2 :].split()
     is_fork = bool(int(fields[6]) & FORKED_NO_EXEC)
-    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), is_fork)
+    state, parent, start_ticks = fields[0].decode(), int(fields[1]), int(fields[19])
+    return Stat(state, parent, start_ticks, is_fork, int(fields[49]))
 
 
 def is_stopped(pid: int) -> bool:
@@ -91,8 +93,13 @@ def thread_ids(pid: int) -> Sequence[int]:
 
 def read(pid: int, name: str) -> bytes:
     """A file of its; empty where that or the process is gone, or not for us."""
+    return read_all(f"{pid}/{name}")
+
+
+def read_all(path: str) -> bytes:
+    """A file below /proc; empty where it is gone, or not for us."""
     try:
-        with open(f"/proc/{pid}/{name}", "rb") as file:
+        with open(f"/proc/{path}", "rb") as file:
             return file.read()
     except OSError:
         return b""

@@ -7,9 +7,11 @@ import re
 import time
 from typing import Any, Dict, List, Mapping, Sequence
 
-from sim.live import cgroup, procfs
+from sim.live import cgroup, foreign_evidence, procfs, shared_evidence
 from sim.live.answers import Answers
 from sim.live.evidence import WINDOW_NS, told
+from sim.live.foreign_flags import Asked
+from sim.live.foreign_regions import BadRegion
 from sim.live.program import LiveProgram
 from sim.live.strays import ask_for_stack, prints_its_stack, strays
 from sim.live.supervisor import Supervisor
@@ -17,6 +19,7 @@ from sim.live.wakers import Wakers, is_woken_by_timers
 
 STACK_NS = 1_000_000_000  # for one process to print its own
 UNSEEN_NS = 200_000_000  # who has printed nothing by then prints elsewhere
+RINGS_NS = 2 * WINDOW_NS  # to see whether they move
 POLL_NS = 1_000_000
 # As faulthandler writes them.
 THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):$")
@@ -39,13 +42,14 @@ def collect(
     names = {life.pid: life.name for life in lives}
     wakers = Wakers()
     processes: List[Dict[str, Any]] = []
+    now: Dict[int, Dict[int, procfs.Thread]] = {}
     for pid in _pids(run, lives):
         stat = procfs.stat(pid)
         if stat is None:
             continue
         seen: Dict[str, Any] = {"pid": pid, "parent": stat.parent, "command": procfs.command(pid)}
         seen.update(state=stat.state, is_fork=stat.is_fork, name=names.get(pid))
-        threads = procfs.threads(pid)
+        threads = now[pid] = procfs.threads(pid)
         seen["threads"] = [
             {**each, "wakers": wakers.of(pid, threads[each["tid"]])}
             for each in told(threads, before.get(pid, {}))
@@ -55,7 +59,21 @@ def collect(
         seen.update(stacks=[], locks=[], answers=True)
         processes.append(seen)
     window_ns = time.monotonic_ns() - began_ns
-    return {"window_ns": window_ns, "processes": processes, "last_probes": dict(last_probes)}
+    shared = shared_evidence.collect(list(now), now)
+    found = {"window_ns": window_ns, "processes": processes, "last_probes": dict(last_probes)}
+    return {**found, "shared": shared, "rings": _rings(list(now), shared)}
+
+
+def _rings(pids: Sequence[int], shared: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """That they have mapped, as `spinbed attach` sees them."""
+    if not shared["regions"]:
+        return ()
+    try:
+        found = foreign_evidence.collect(pids, Asked(), RINGS_NS)
+    except BadRegion:  # it looks like a ring, and is none
+        return ()
+    rings: Sequence[Mapping[str, Any]] = found["regions"]
+    return rings
 
 
 def add_answers(

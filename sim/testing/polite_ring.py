@@ -1,13 +1,13 @@
 """A transport whose ends give way to each other for ever: a livelock, to be told as one.
 
 The sound cursor_ring, before whose operations each process announces in shared memory that it has
-one, for PATIENCE_NS, and goes first only if nobody else has announced one meanwhile.
+one, and goes first only after PATIENCE rounds in which nobody else has announced any.
 From the GIVES_WAY_FROM-th operation of each on: until then they take no notice of each other.
 """
 
 from __future__ import annotations
 
-import time
+import os
 from contextlib import contextmanager
 from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence
 
@@ -18,8 +18,7 @@ from sim.history.op import ENDED, FAIL, INVOKE, OK, RECEIVE, SEND
 from sim.transport.cursor_ring import CursorRing
 
 GIVES_WAY_FROM = 20
-PATIENCE_NS = 200_000_000  # a process that gets no core for as long lets another go first
-ANNOUNCE_S = 0.002
+PATIENCE = 200_000  # rounds: a process that gets no core for as many lets another go first
 REGION = "courtesy"
 WORD_BYTES = 8
 SOUND = CursorRing()
@@ -70,14 +69,14 @@ class _Courtesy:
 
     def await_turn(self) -> None:
         self._operations += 1
-        while self._operations >= GIVES_WAY_FROM:
-            before = self._others()
-            until_ns = time.monotonic_ns() + PATIENCE_NS
-            while time.monotonic_ns() < until_ns:
-                self._counts[self._mine] += 1
-                time.sleep(ANNOUNCE_S)
-            if self._others() == before:
-                return
+        rounds = 0 if self._operations >= GIVES_WAY_FROM else PATIENCE
+        others = self._others()
+        while rounds < PATIENCE:
+            self._counts[self._mine] += 1
+            os.sched_yield()
+            rounds += 1
+            if self._others() != others:
+                rounds, others = 0, self._others()
 
     def _others(self) -> int:
         return sum(self._counts) - int(self._counts[self._mine])
