@@ -68,8 +68,18 @@ def refuse_live_only(scenario: Scenario) -> None:
 
 def run_virtually(plan: Plan) -> Tuple[History, int]:
     """One execution, chosen by the plan's seed; its history and how long it took in virtual ns."""
+    if plan.is_of_programs:
+        return _run_programs(plan)
     from sim.hang.explain import explained
     from sim.virtual.execution import execute
 
     made = execute(plan, model=plan.model, scheduler=plan.scheduler, seed=plan.seed)
     return explained(plan, plan.model, made.tape, made.history), made.clock_ns
+
+
+def _run_programs(plan: Plan) -> Tuple[History, int]:
+    from sim.hang.simulated_programs import tell_apart
+    from sim.virtual.lifecycle.execution import execute_programs
+
+    made = execute_programs(plan, scheduler=plan.scheduler, seed=plan.seed, tell=tell_apart)
+    return made.history, made.clock_ns

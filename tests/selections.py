@@ -49,10 +49,10 @@ ONCE = {
     "the simulated machine and what explores it, which are C": """
         explore_command explore_coverage explore_deadlines explore_evidence explore_exhaustive
         explore_judging explore_monitors explore_programs explore_reduction explore_small_rings
-        explore_views fibers litmus litmus_axioms litmus_live litmus_random op_sets portable_fibers
-        replay_live shrinking spinloop_mutants tape tapes_commands trap_storm virtual_cli
-        virtual_hang_runs virtual_hangs virtual_mutants virtual_schedulers virtual_swarm
-        virtual_waits virtual_world
+        explore_views fibers lifecycle litmus litmus_axioms litmus_live litmus_random op_sets
+        portable_fibers replay_live shrinking spinloop_mutants tape tapes_commands trap_storm
+        virtual_cli virtual_hang_runs virtual_hangs virtual_mutants virtual_schedulers
+        virtual_swarm virtual_waits virtual_world
         wait_kit
     """.split(),
     "builds again, or tries every interpreter of the host by itself": """

@@ -131,7 +131,9 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
         path=document.file,
         reference=tuple(tables.head.reference),
         variant=tables.head.variant,
-        worlds=("live",) if are_programs else tuple(dict.fromkeys(tables.head.worlds)),
+        worlds=programs.worlds_of(tables.head)
+        if are_programs
+        else tuple(dict.fromkeys(tables.head.worlds)),
         deadline_ns=tables.head.deadline,
         stall_threshold_ns=tables.head.stall_threshold,
         transport=NO_TRANSPORT if are_programs else transport,
@@ -151,11 +153,13 @@ def _of_one_world(tables: Tables) -> Iterator[KeyPath]:
     """The keys that may ask for what only one world has."""
     yield from (("transport", "kind"), ("process",))
     for index in range(len(tables.processes)):
-        for key in ("kernels", "start", "env", "python"):
+        for key in ("kernels", "start", "env", "python", "program", "argv"):
             yield ("process", index, key)
         yield ("process", index, "workload", "size_bytes")
     for index in range(len(tables.faults)):
         yield ("fault", index, "kind")
+    for index in range(len(tables.checks)):
+        yield ("check", index, "alias")
 
 
 def _line(path: KeyPath, run: Run, document: Document) -> Optional[int]:

@@ -21,6 +21,13 @@ def has_programs(processes: Sequence[Any]) -> bool:
     return any(isinstance(process, ProgramProcess) for process in processes)
 
 
+def worlds_of(head: Any) -> Sequence[str]:
+    """Programs are for the live world, unless the file says otherwise: few have a model."""
+    if head is None or "worlds" not in head.model_fields_set:
+        return ("live",)
+    return tuple(dict.fromkeys(head.worlds))
+
+
 def workload_of(table: ProgramProcess) -> ProgramWorkload:
     return ProgramWorkload(
         program=table.program, argv=tuple(table.argv or ()), cwd=table.cwd
@@ -53,10 +60,9 @@ def check_programs(tables: Any, keys: Mapping[str, Any], problems: Collector) ->
         return
     if "transport" in keys:
         problems.add(("transport",), "nobody talks over it: the processes are programs")
-    if "explore" in keys:
-        problems.add(("explore",), "programs run live only: there is nothing to explore")
-    if tables.head is not None and "live" not in tables.head.worlds:
-        problems.add(("worlds",), "programs run in the live world only")
+    if "explore" in keys and "virtual" not in worlds_of(tables.head):
+        message = "only models of programs are explored: `worlds` must name the virtual one"
+        problems.add(("explore",), message)
 
 
 def _check_program(process: ProgramProcess, path: Path, problems: Collector) -> None:

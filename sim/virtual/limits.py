@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple
+from typing import Iterator
 
+from sim.abc import NO_TRANSPORT
 from sim.scenario.scenario import Scenario, Sending
+from sim.virtual.lifecycle import lacking
+from sim.virtual.lifecycle.lacking import Lack
 from sim.virtual.program import KINDS
 from sim.virtual.triggers import KILL, STOP
 from sim.virtual.world import VirtualWorld
@@ -13,13 +16,11 @@ PROCESSES_MAX = 64
 MESSAGE_BYTES_MAX = 16384
 
 
-class Lack(NamedTuple):
-    key: str  # "fault[0].kind"
-    why: str
-
-
 def lacks(scenario: Scenario) -> Iterator[Lack]:
     """Everything, in the order of the file; nothing where it can run there."""
+    if scenario.transport is NO_TRANSPORT:
+        yield from lacking.lacks(scenario)
+        return
     kind = scenario.transport.kind
     if kind not in KINDS:
         yield Lack("transport.kind", f"{kind!r} is a plug-in, which only real processes can run")
