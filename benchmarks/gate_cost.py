@@ -222,7 +222,7 @@ def _compiled(source: Path, flags: Sequence[str]) -> Path:
     target = source.with_name(f"{'-'.join(['ring', *flags])}.o")
     _run(
         *COMPILE,
-        *("-g0", f"-I{sysconfig.get_path('include')}", "-Icy_kernels", "-c", source, "-o", target),
+        *(f"-I{sysconfig.get_path('include')}", "-Icy_kernels", "-c", source, "-o", target),
         *(*_of_setup("FLAGS"), "-ffunction-sections", *flags),
     )
     return target
