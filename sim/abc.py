@@ -34,6 +34,8 @@ class Capability(enum.Enum):
     SMALL_SHM = "mount a small /dev/shm"
     DISTURB_WAKES = "disturb wake-ups"
     LAUNCH = "decide how a program is started"
+    NETWORK = "shape the network"
+    SLOW_HOST = "slow a host down"
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,10 @@ class World(Protocol):
     def launch(self) -> Launch:
         """How programs are started, and what becomes of that."""
 
+    @property
+    def network(self) -> Network:
+        """The hosts, and what is between them."""
+
 
 class Launch(Protocol):
     """How the programs of a World are started. What `prepare` of a fault calls comes before any of
@@ -155,6 +161,26 @@ class Launch(Protocol):
     def damaged(self, process: str, module: str) -> Mapping[str, Any]:
         """`what` was done to the file and whether that is `proven`; does it now where it is a
         damage to who has loaded the file already."""
+
+
+class Network(Protocol):
+    """Hosts, "host[3]", and the link from the writer's host to each other one."""
+
+    def cut(self, host: str) -> None:
+        """Nothing that is sent from now on arrives, in neither direction, until `mend`."""
+
+    def mend(self, host: str) -> None: ...
+
+    def worsen(self, host: str, extra_ns: int, loss: float, bandwidth: Optional[float]) -> None:
+        """Its link is later, loses more, carries fewer bytes per second, until `restore`."""
+
+    def restore(self, host: str) -> None: ...
+
+    def link(self, host: str) -> Mapping[str, Any]:
+        """What its link is now: `is_cut`, `is_worse`, and what it has carried."""
+
+    def slow_host(self, host: str, factor: float) -> float:
+        """All work on the host takes so many times as long; as it is then."""
 
 
 class Machine(Protocol):

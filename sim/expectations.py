@@ -9,10 +9,23 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from sim.abc import INVALID, UNKNOWN, VALID, Checker, Result
 from sim.checkers import CHECKERS
+from sim.checkers.blames import NOBODY
 from sim.checkers.logs import covers
 from sim.errors import WORST_FIRST, ExitStatus, worst
 from sim.history.history import Allowance, History
-from sim.history.op import ENDED, EXIT, HANG, INVOKE, LOG, OK, PROBE, RECEIVE, SEND
+from sim.history.op import (
+    BLAME,
+    ENDED,
+    EXIT,
+    HANG,
+    INJECT,
+    INVOKE,
+    LOG,
+    OK,
+    PROBE,
+    RECEIVE,
+    SEND,
+)
 from sim.scenario.plan import Expectation
 
 # What an invalid result costs, by checker. Any other one is a matter of safety.
@@ -21,6 +34,7 @@ STATUS_OF: Mapping[str, ExitStatus] = {
     "liveness": ExitStatus.LIVENESS,
     "leaks": ExitStatus.LEAK,
 }
+BLAMED_SHOWN = 8
 # Judged even where [[check]] leaves them out: every exit and every warning must be accounted for.
 ALWAYS_ACCOUNTED = ("exits", "logs")
 
@@ -116,10 +130,33 @@ def _hang(expected: Expectation, history: History) -> ExpectationResult:
     return ExpectationResult(f"{what} (saw {saw})", met, ExitStatus.LIVENESS, hangs)
 
 
+def _blame(expected: Expectation, history: History) -> ExpectationResult:
+    """Of that name, first so long after the first fault; or of nobody at all."""
+    what = f"blame of {expected.blame}"
+    blames = [index for index, op in enumerate(history.ops) if op.f == BLAME]
+    named = [str((history.ops[index].detail or {}).get("target")) for index in blames]
+    if expected.blame == NOBODY:
+        saw = ", ".join(dict.fromkeys(named[:BLAMED_SHOWN])) or "none"
+        return ExpectationResult(f"{what} (saw {saw})", not blames, ExitStatus.LIVENESS, blames)
+    theirs = [index for index, name in zip(blames, named) if name == expected.blame]
+    if not theirs:
+        saw = ", ".join(dict.fromkeys(named[:BLAMED_SHOWN])) or "nobody"
+        return ExpectationResult(f"{what} (saw {saw} blamed)", False, ExitStatus.LIVENESS, blames)
+    struck_ns = min((op.time_ns for op in history.ops if op.f == INJECT), default=0)
+    after_ns = history.ops[theirs[0]].time_ns - struck_ns
+    met = expected.within_ns is None or after_ns <= expected.within_ns
+    if expected.within_ns is not None:
+        what += f" within {expected.within_ns / 1e9:.3g} s"
+    what += f" (saw it after {after_ns / 1e9:.3g} s)"
+    return ExpectationResult(what, met, ExitStatus.LIVENESS, theirs)
+
+
 def _declared(expected: Expectation, history: History) -> ExpectationResult:
     """An outcome, an exit or a log record, counted over all processes that the name covers."""
     if expected.hang is not None:
         return _hang(expected, history)
+    if expected.blame is not None:
+        return _blame(expected, history)
     place = expected.process or "any process"
     if expected.outcome is not None or expected.op is not None:
         ops = _outcomes(expected, history)

@@ -21,7 +21,13 @@ from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.scenario import Scenario
 from sim.verdict import RunResult, judge
-from sim.worlds import Worlds, is_there, refuse_live_only, run_virtually
+from sim.worlds import (
+    Worlds,
+    is_there,
+    refuse_live_only,
+    refuse_without_simpy,
+    run_virtually,
+)
 
 
 def plan_all(
@@ -32,7 +38,9 @@ def plan_all(
 
     def plan(scenario: Scenario) -> Sequence[Plan]:
         made = make_plan(scenario, seed, world)
-        if made.world == "virtual" and "virtual" in scenario.worlds and is_there():
+        if scenario.cluster is not None:
+            refuse_without_simpy(scenario)
+        elif made.world == "virtual" and "virtual" in scenario.worlds and is_there():
             refuse_live_only(scenario)
         return [made]
 
@@ -76,6 +84,8 @@ def lacks(plan: Plan) -> Optional[str]:
     """What this host or world cannot give the run: a reason to skip it."""
     if plan.world not in plan.worlds:
         return f"it is for the world {' or '.join(plan.worlds)}, not for {plan.world}"
+    if plan.cluster is not None:
+        return None
     if plan.world == "virtual":
         return None if is_there() else "the virtual world needs compiled kernels: there are none"
     there = ProgramWorld.capabilities if plan.is_of_programs else LiveWorld.capabilities

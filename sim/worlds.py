@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from contextlib import ExitStack
 from typing import Optional, Tuple
@@ -54,6 +55,13 @@ def is_there() -> bool:
     return cy_kernels.status().kind == COMPILED
 
 
+def refuse_without_simpy(scenario: Scenario) -> None:
+    """Raises ScenarioError where what keeps the time of a cluster is not installed."""
+    if scenario.cluster is not None and importlib.util.find_spec("simpy") is None:
+        why = "needs simpy, which is not installed: pip install 'spinbed[cluster]'"
+        raise ScenarioError([Problem(scenario.path, scenario.lines.get("cluster"), "cluster", why)])
+
+
 def refuse_live_only(scenario: Scenario) -> None:
     """Raises ScenarioError where the scenario asks for what only the live world can do."""
     from sim.virtual.limits import lacks
@@ -70,6 +78,10 @@ def run_virtually(plan: Plan) -> Tuple[History, int]:
     """One execution, chosen by the plan's seed; its history and how long it took in virtual ns."""
     if plan.is_of_programs:
         return _run_programs(plan)
+    if plan.cluster is not None:
+        from sim.cluster.execution import execute as execute_cluster
+
+        return execute_cluster(plan)
     from sim.hang.explain import explained
     from sim.virtual.execution import execute
 

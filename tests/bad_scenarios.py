@@ -41,7 +41,7 @@ TIMES_OUT = 'process = "writer"\nop = "send"\noutcome = "timeout"'
 BAD = {
     # keys
     "key-at-top": ('deadline = "10s"', 'dedline = "10s" #!', "dedline", "'dedline'", "deadline"),
-    "key-far": ('deadline = "10s"', 'qqqq = 1 #!', "qqqq", "known: check, deadline", None),
+    "key-far": ('deadline = "10s"', 'qqqq = 1 #!', "qqqq", "known: check, cluster, deadline", None),
     "section": ("[transport]", "[transprot] #!", "transprot", "unknown key", "transport"),
     "key-transport": ("slots = 8", "slot = 8 #!", "transport.slot", "'slot'", "slots"),
     "key-process": ('wait = "park"', 'wiat = "park" #!', "process[0].wiat", "'wiat'", "wait"),

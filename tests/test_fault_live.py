@@ -332,5 +332,5 @@ def test_a_fault_says_what_it_needs():
     for alias, fault in FAULTS.items():
         assert fault.alias == alias
         assert fault.requires <= frozenset(Capability)
-        assert fault.roles <= {"writer", "reader", "program"}
+        assert fault.roles <= {"writer", "reader", "program", "forwarder", "host"}
         assert fault.doc and dataclasses.is_dataclass(fault)

@@ -12,7 +12,7 @@ import pytest
 from scenario_plans import FIVE, MS, SMALLEST, S, plan_of, scenarios, targets
 
 from sim.abc import Capability
-from sim.checkers import ASKED_FOR, CHECKERS
+from sim.checkers import ASKED_FOR, CHECKERS, OF_CLUSTERS
 from sim.faults import FAULTS
 from sim.history.history import Allowance
 from sim.scenario.plan import AfterOps, AtTime, Expectation, WriterWorkload
@@ -46,7 +46,8 @@ def test_the_smallest_file_gets_every_documented_default(tmp_path: Path) -> None
         payload_seed=0,
     )
     assert dataclasses.astuple(reader.workload) == (0, None, "retry")
-    assert plan.checkers == tuple(alias for alias in CHECKERS if alias not in ASKED_FOR)
+    others = (*ASKED_FOR, *OF_CLUSTERS)
+    assert plan.checkers == tuple(alias for alias in CHECKERS if alias not in others)
     assert (plan.injections, plan.expectations, plan.requires) == ((), (), frozenset())
 
 

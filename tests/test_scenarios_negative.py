@@ -14,7 +14,7 @@ from warm_command import Spinbed
 
 from cy_kernels.choice import PURE, kernels
 from sim.abc import Capability
-from sim.checkers import ASKED_FOR, CHECKERS
+from sim.checkers import ASKED_FOR, CHECKERS, OF_CLUSTERS
 from sim.errors import ExitStatus
 from sim.faults.disturb_wakes import DisturbWakes
 from sim.live.kernels import PURE_CANNOT
@@ -75,7 +75,7 @@ def disturbed() -> Dict[str, str]:
 
 def test_every_checker_has_a_file_that_must_be_caught_by_it() -> None:
     """Those of programs have theirs in test_startup_scenarios.py."""
-    assert set(expected_checkers()) == set(CHECKERS) - set(ASKED_FOR)
+    assert set(expected_checkers()) == set(CHECKERS) - {*ASKED_FOR, *OF_CLUSTERS}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -35,7 +35,7 @@ LAYERS = (
     ("scenario",),
     ("subjects", "expectations"),
     ("nemesis", "verdict"),
-    ("virtual", "live"),
+    ("virtual", "live", "cluster"),
     ("hang", "watch"),
     ("report",),
     ("bundle", "loading", "run", "worlds"),
@@ -49,7 +49,7 @@ LAYERS = (
     ("spinbed",),
 )
 BESIDE = ({"cli", "pytest_plugin"}, {"commands", "running", "pytest_plugin"})
-NEVER = ({"transport", "faults", "checkers"}, {"virtual", "live"}, *BESIDE)
+NEVER = ({"transport", "faults", "checkers"}, {"virtual", "live", "cluster"}, *BESIDE)
 # Narrower than their layer. A fault names Allowance, which abc takes from history.
 ONLY = {
     "inside": set(),  # it is copied in front of programs of other interpreters

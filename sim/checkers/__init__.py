@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping
 
 from sim.abc import Checker
+from sim.checkers.blames import Blames
 from sim.checkers.degradation import Degradation
 from sim.checkers.environ import Environ
 from sim.checkers.exits import Exits
@@ -31,7 +32,9 @@ CHECKERS: Mapping[str, Checker] = {
     Imports.alias: Imports(),
     Environ.alias: Environ(),
     Refcounts.alias: Refcounts(),
+    Blames.alias: Blames(),
 }
 # Of what happens to programs as they start. They know nothing without what they ask for, so they
 # run only where a [[check]] names them.
 ASKED_FOR = (Degradation.alias, Imports.alias, Environ.alias, Refcounts.alias)
+OF_CLUSTERS = (Blames.alias,)  # they run in files of a [cluster], and in no other

@@ -16,7 +16,7 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sim.history.history import History
 from sim.history.op import (
@@ -116,10 +116,22 @@ def _traffic(history: History) -> Traffic:
             lives.setdefault(op.process, []).append(life)
         life.last = op
         if op.type == OK:
-            _deliver(life, index, op, sent, owned)
+            for each in _messages(op):
+                _deliver(life, index, each, sent, owned)
         elif op.type == FAIL and op.outcome in (RAISED, EVICTED, ENDED):
             _end(life, index, op, owned)
     return Traffic(sent=sent, lives=lives)
+
+
+def _messages(op: Op) -> Iterable[Op]:
+    """A line of a cluster's reader stands for so many messages in a row, whose checksums are their
+    numbers."""
+    count = (op.detail or {}).get("messages")
+    if count is None:
+        return (op,)
+    assert op.position is not None
+    last = op.position + int(count)
+    return (op._replace(position=n, checksum=n) for n in range(op.position, last))
 
 
 def _sent(ops: Sequence[Op]) -> Sent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping, Type
 
 from sim.abc import Fault
+from sim.faults.bad_link import BadLink
 from sim.faults.break_extension import BreakExtension
 from sim.faults.corrupt_word import CorruptWord
 from sim.faults.cpu_starve import CpuStarve
@@ -25,6 +26,7 @@ from sim.faults.missing_module import MissingModule
 from sim.faults.never_attach import NeverAttach
 from sim.faults.no_main_guard import NoMainGuard
 from sim.faults.oversubscribe import Oversubscribe
+from sim.faults.partition import Partition
 from sim.faults.preload_broken import PreloadBroken
 from sim.faults.raise_at_step import RaiseAtStep
 from sim.faults.raise_in_read import RaiseInRead
@@ -32,6 +34,7 @@ from sim.faults.resource_tracker_unlink import ResourceTrackerUnlink
 from sim.faults.restart import Restart
 from sim.faults.signal_storm import SignalStorm
 from sim.faults.slow import Slow
+from sim.faults.slow_host import SlowHost
 from sim.faults.slow_import import SlowImport
 from sim.faults.small_shm import SmallShm
 from sim.faults.stale_region import StaleRegion
@@ -77,4 +80,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     ResourceTrackerUnlink.alias: ResourceTrackerUnlink,
     EnvVar.alias: EnvVar,
     Limit.alias: Limit,
+    Partition.alias: Partition,
+    BadLink.alias: BadLink,
+    SlowHost.alias: SlowHost,
 }

@@ -18,7 +18,9 @@ class Kill:
     requires: ClassVar[frozenset[Capability]] = frozenset({Capability.KILL})
     heals: ClassVar[bool] = False
     fatal: ClassVar[bool] = True
-    roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader", "program"})
+    roles: ClassVar[frozenset[str]] = frozenset(
+        {"writer", "reader", "program", "forwarder", "host"}
+    )
 
     target: str
 

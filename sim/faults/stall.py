@@ -20,7 +20,9 @@ class Stall:
     requires: ClassVar[frozenset[Capability]] = frozenset({Capability.PAUSE})
     heals: ClassVar[bool] = True
     fatal: ClassVar[bool] = False
-    roles: ClassVar[frozenset[str]] = frozenset({"writer", "reader", "program"})
+    roles: ClassVar[frozenset[str]] = frozenset(
+        {"writer", "reader", "program", "forwarder", "host"}
+    )
 
     target: str
 

@@ -14,6 +14,7 @@ class HangClass(str, Enum):
     LIVELOCK = "livelock"
     PEER_DEAD = "peer-dead"
     PEER_STOPPED = "peer-stopped"
+    PEER_UNREACHABLE = "peer-unreachable"
     SEGMENT_GONE = "segment-gone"
     LOCK_OWNER_DEAD = "lock-owner-dead"
     IMPORT_DEADLOCK = "import-deadlock"
@@ -32,6 +33,8 @@ MEANINGS: Dict[HangClass, str] = {
     HangClass.PEER_DEAD: "what the waiters need was still to be done by a process that died",
     HangClass.PEER_STOPPED: "what the waiters need is still to be done by a process that is "
     "stopped",
+    HangClass.PEER_UNREACHABLE: "what the waiters need is still to be done by a process, or is on "
+    "its way from one, behind a link that carries nothing",
     HangClass.SEGMENT_GONE: "the shared memory that the waiters would meet in is not there any "
     "more, or is another one",
     HangClass.LOCK_OWNER_DEAD: "a lock is held by a process or thread that ended without giving "
@@ -61,6 +64,8 @@ REMEDIES: Dict[HangClass, str] = {
     "waiters give up on the dead (evict_dead, takeover)",
     HangClass.PEER_STOPPED: "let it go on (SIGCONT, thaw its control group) and find out who "
     "stopped it; give the operations a deadline",
+    HangClass.PEER_UNREACHABLE: "look at the link between both; give the operations a deadline, "
+    "and mind that TCP goes on trying for minutes, ever more rarely",
     HangClass.SEGMENT_GONE: "have one process make and unlink it, after all others have left; a "
     "resource tracker that unlinks what others use is the usual cause",
     HangClass.LOCK_OWNER_DEAD: "give locks back in a with block, and share only locks that "

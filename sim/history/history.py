@@ -21,7 +21,8 @@ class Allowance:
     pattern: Optional[str] = None  # for "log": a regular expression searched in the message
 
     def covers(self, process: str) -> bool:
-        return self.process in ("*", process, process.split("[", 1)[0])
+        whole = (process.split("[", 1)[0], process.partition(".")[0])  # of its table, its host
+        return self.process in ("*", process, *whole)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import (
     Tuple,
 )
 
-from sim.abc import Capability, Launch, Machine
+from sim.abc import Capability, Launch, Machine, Network
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
@@ -170,6 +170,10 @@ class ProgramWorld:
 
     @property
     def machine(self) -> Machine:
+        _of_rings()
+
+    @property
+    def network(self) -> Network:
         _of_rings()
 
     def restart(self, process: str) -> int:

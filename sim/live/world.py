@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Any, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
-from sim.abc import Capability, Launch
+from sim.abc import Capability, Launch, Network
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
@@ -229,6 +229,10 @@ class LiveWorld:
     @property
     def launch(self) -> Launch:
         raise AssertionError("participants of a ring are no programs")
+
+    @property
+    def network(self) -> Network:
+        raise AssertionError("participants of a ring are on one host")
 
     # From begin to end.
 

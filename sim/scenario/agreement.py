@@ -44,7 +44,7 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
         if table is None:
             continue
         path: Path = ("fault", index)
-        _check_fault_times(table, path, deadline_ns, problems)
+        check_fault_times(table, path, deadline_ns, problems)
         if is_crew_known:
             _check_fault_target(table, path, crew, problems)
         if known_transport is not None and not known_transport.knows_owner:
@@ -53,7 +53,7 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
                 problems.add((*path, "kind"), message)
     if is_crew_known:
         _check_injections(tables.faults, crew, problems)
-    _check_checks(tables, problems)
+    check_checks(tables, problems)
     _check_expectations(tables, crew if is_crew_known else None, problems)
     _check_sometimes(tables, crew if is_crew_known else None, problems)
 
@@ -172,7 +172,7 @@ def _check_sizes(
         problems.add(path, message_or_none)
 
 
-def _check_fault_times(
+def check_fault_times(
     table: Any, path: Path, deadline_ns: Optional[int], problems: Collector
 ) -> None:
     kind = fault_of(table)
@@ -274,7 +274,7 @@ def _check_injections(tables: Sequence[Any], crew: Crew, problems: Collector) ->
             return
 
 
-def _check_checks(tables: Tables, problems: Collector) -> None:
+def check_checks(tables: Tables, problems: Collector) -> None:
     seen: List[str] = []
     for index, check in enumerate(tables.checks):
         if check is not None and check.alias in seen:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Mapping, Optional, Type, Union
 from pydantic import BaseModel, BeforeValidator, Field, Tag
 
 from sim.scenario import names
+from sim.scenario.cluster_models import ExpectBlame
 from sim.scenario.models import (
     PLAIN,
     PROBE,
@@ -166,4 +167,5 @@ EXPECTATIONS: Mapping[str, Type[BaseModel]] = {
     "output": ExpectOutput,
     "probe": ExpectProbe,
     "hang": ExpectHang,
+    "blame": ExpectBlame,
 }

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from sim.abc import NO_TRANSPORT
 from sim.errors import Problem, ScenarioError
-from sim.scenario import agreement, programs, step_sweep, who
+from sim.scenario import agreement, clusters, programs, step_sweep, who
 from sim.scenario.document import Document, parse_document, read_document
 from sim.scenario.expect_models import Bounds
 from sim.scenario.exploring import explored, sometimes
@@ -76,8 +76,12 @@ def _checked(document: Document, *, imports: bool) -> Sequence[Tuple[Tables, Run
     for run in runs:
         problems = Collector(document.file, document.lines, run.moved)
         tables = checked_tables(run.keys, problems, imports=imports)
-        agreement.check_agreement(tables, problems)
-        step_sweep.check_steps(tables, problems)
+        if tables.is_of_cluster:
+            clusters.check_cluster(tables, run.keys, problems)
+        else:
+            clusters.refuse_its_words(tables, problems)
+            agreement.check_agreement(tables, problems)
+            step_sweep.check_steps(tables, problems)
         found.update(dict.fromkeys(problems.found))
         if not found:
             for stepped, suffix in step_sweep.each_step(tables, run.suffix):
@@ -125,15 +129,19 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
     are_programs = programs.has_programs(processes)
     standard = programs.CHECKERS if are_programs else ring_checker_names()
     transport = agreement.transport_spec(tables.transport, readers=readers)
+    worlds: Sequence[str] = tuple(dict.fromkeys(tables.head.worlds))
+    if are_programs:
+        worlds = programs.worlds_of(tables.head)
+    if tables.cluster is not None:
+        standard, worlds = clusters.CHECKERS, ("virtual",)
+        transport = clusters.ring_of(tables.cluster)
     return Scenario(
         name=tables.head.name + run.suffix,
         story=tables.head.story,
         path=document.file,
         reference=tuple(tables.head.reference),
         variant=tables.head.variant,
-        worlds=programs.worlds_of(tables.head)
-        if are_programs
-        else tuple(dict.fromkeys(tables.head.worlds)),
+        worlds=worlds,
         deadline_ns=tables.head.deadline,
         stall_threshold_ns=tables.head.stall_threshold,
         transport=NO_TRANSPORT if are_programs else transport,
@@ -144,6 +152,7 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
         expectations=tuple(_expectation(i, table) for i, table in enumerate(tables.expects)),
         explore=explored(tables.explore),
         sometimes=tuple(sometimes(i, table) for i, table in enumerate(tables.sometimes) if table),
+        cluster=None if tables.cluster is None else clusters.cluster_plan(tables.cluster),
         source=run.alone,
         lines={spell(path): _line(path, run, document) for path in _of_one_world(tables)},
     )
@@ -151,7 +160,7 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
 
 def _of_one_world(tables: Tables) -> Iterator[KeyPath]:
     """The keys that may ask for what only one world has."""
-    yield from (("transport", "kind"), ("process",))
+    yield from (("transport", "kind"), ("process",), ("cluster",))
     for index in range(len(tables.processes)):
         for key in ("kernels", "start", "env", "python", "program", "argv"):
             yield ("process", index, key)
@@ -208,8 +217,11 @@ def _workload(workload: Union[WriterWorkload, ReaderWorkload]) -> Union[Sending,
 def _fault(index: int, tables: Tables, crew: who.Crew) -> FaultTable:
     table: Any = tables.faults[index]
     kind = find_fault(table.kind)
-    candidates, refusal, _ = who.candidates_of(table.target, crew)
-    assert refusal is None
+    if tables.cluster is not None:
+        candidates = clusters.candidates_of(table.target, tables.cluster)
+    else:
+        candidates, refusal, _ = who.candidates_of(table.target, crew)
+        assert refusal is None
     by_ops: Any = table.at if isinstance(table.at, (AfterOps, AtStep)) else None
     at_step: Optional[AtStep] = table.at if isinstance(table.at, AtStep) else None
     at_probe: Optional[AtProbe] = table.at if isinstance(table.at, AtProbe) else None
@@ -244,6 +256,8 @@ def _expectation(index: int, table: Any) -> Expectation:
     if hasattr(table, "exit"):
         exit_text = table.exit.signal or str(table.exit.status)
         return Expectation(key, process=table.process, exit=exit_text)
+    if hasattr(table, "blame"):
+        return Expectation(key, blame=table.blame, within_ns=table.within)
     if hasattr(table, "hang"):
         return Expectation(
             key,

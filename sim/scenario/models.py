@@ -36,7 +36,7 @@ TIMES_MAX = 1000
 
 SCENARIO_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 PROCESS_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
-TARGET = r"^[a-z][a-z0-9_-]*(\[[0-9]+\]|:[a-z]+)?$"
+TARGET = r"^[a-z][a-z0-9_-]*(\[[0-9]+(\.\.[0-9]+)?\])?(\.[a-z]+(\[[0-9]+\])?)?(:[a-z]+)?$"
 PROBE = r"^[^\s,]{1,100}$"
 PYTHON = r"^(3\.[0-9]{1,2}(\.[0-9]{1,2})?|[^\x00]*/[^\x00]*)$"
 # What a pattern says, in words.

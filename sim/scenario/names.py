@@ -59,7 +59,8 @@ def checker_names() -> Sequence[str]:
 
 def ring_checker_names() -> Sequence[str]:
     """What runs where a file of a ring has no [[check]]."""
-    return tuple(name for name in checkers.CHECKERS if name not in checkers.ASKED_FOR)
+    others = (*checkers.ASKED_FOR, *checkers.OF_CLUSTERS)
+    return tuple(name for name in checkers.CHECKERS if name not in others)
 
 
 def find_checker(name: str) -> Checker:

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 from sim.abc import Capability, Fault, TransportSpec
 from sim.history.history import Header
+from sim.scenario.cluster_plan import ClusterPlan
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Expectation:
     waiting: Optional[str] = None
     waited_for: Optional[str] = None
     within_ns: Optional[int] = None
+    blame: Optional[str] = None  # whom the policy of a cluster blames, within that time
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class Plan:
     header: Header = field(repr=False)  # the same facts as the checkers need them
     explore: Explore = Explore()
     sometimes: Sequence[Sometimes] = ()
+    cluster: Optional[ClusterPlan] = None  # then there are no processes of their own
     # The document that makes this run and no other; empty for a plan of no file.
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

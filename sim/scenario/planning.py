@@ -48,6 +48,10 @@ class Dice:
         digest = hashlib.sha256(text.encode("utf-8")).digest()
         self._random = random.Random(int.from_bytes(digest, "big"))
 
+    def unit(self) -> float:
+        """0 or more, less than 1."""
+        return self._random.random()
+
     def below(self, limit: int) -> int:
         """0 to limit - 1; limit is at most 2**53, the bits of a float."""
         assert 0 < limit <= 2**53
@@ -89,6 +93,7 @@ def make_plan(scenario: Scenario, seed: int, world: Optional[str] = None) -> Pla
         header=_header(scenario, seed, world, knows_owner, processes, injections),
         explore=scenario.explore,
         sometimes=scenario.sometimes,
+        cluster=scenario.cluster,
         source=scenario.source,
     )
 

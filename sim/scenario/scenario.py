@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence, Type, Union
 
 from sim.abc import Fault, TransportSpec
+from sim.scenario.cluster_plan import ClusterPlan
 from sim.scenario.plan import Expectation, Explore, ProgramWorkload, Sometimes
 
 
@@ -93,6 +94,7 @@ class Scenario:
     expectations: Sequence[Expectation]
     explore: Explore = Explore()
     sometimes: Sequence[Sometimes] = ()
+    cluster: Optional[ClusterPlan] = None  # then there are no processes of their own
     # The document that makes this run and no other, as its file says it.
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     # Where keys that only one world can serve stand in the file: "fault[0].kind".

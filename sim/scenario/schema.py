@@ -8,6 +8,7 @@ from pydantic import Field, create_model
 
 from sim import transport
 from sim.plugin import PATTERN
+from sim.scenario.cluster_models import Cluster
 from sim.scenario.expect_models import EXPECTATIONS
 from sim.scenario.exploring import Explore, SometimesOutcome, SometimesRung, SometimesStep
 from sim.scenario.fault_schema import fault_models
@@ -44,7 +45,8 @@ def json_schema() -> Dict[str, Any]:
     }
     sections: Dict[str, Any] = {
         "transport": (Transport, key({}, "what the messages go through")),
-        "process": (List[process], key(..., "one writer and 1 to 64 readers, or programs")),
+        "cluster": (Optional[Cluster], key(None, "a job of many hosts, in the place of processes")),
+        "process": (List[process], key([], "one writer and 1 to 64 readers, or programs")),
         "fault": (List[fault], key([], "what goes wrong")),
         "check": (List[Check], key([], "checkers that run; absent: the standard ones")),
         "expect": (List[expect], key([], "what must come of it; absent: verdict = valid")),

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from sim import faults
 from sim.plugin import PluginError, is_named
+from sim.scenario.cluster_models import Cluster
 from sim.scenario.expect_models import EXPECTATIONS
 from sim.scenario.exploring import SOMETIMES, Explore
 from sim.scenario.fault_schema import (
@@ -32,7 +33,7 @@ from sim.scenario.program_models import ProgramProcess
 from sim.scenario.programs import check_programs
 
 LISTS = ("process", "fault", "check", "expect", "sometimes")
-SECTIONS = ("transport", "explore", *LISTS, "sweep")
+SECTIONS = ("transport", "explore", "cluster", *LISTS, "sweep")
 TABLES_MAX = 256  # of each list: a page of [[fault]] is more than anybody reads
 
 ROLES: Mapping[str, Type[BaseModel]] = {"writer": WriterProcess, "reader": ReaderProcess}
@@ -51,6 +52,8 @@ class Tables:
     expects: List[Optional[Any]] = field(default_factory=list)  # of EXPECTATIONS
     explore: Optional[Explore] = None
     sometimes: List[Optional[Any]] = field(default_factory=list)  # of SOMETIMES
+    cluster: Optional[Cluster] = None
+    is_of_cluster: bool = False
 
 
 def checked_tables(keys: Mapping[str, Any], problems: Collector, *, imports: bool) -> Tables:
@@ -72,6 +75,9 @@ def checked_tables(keys: Mapping[str, Any], problems: Collector, *, imports: boo
         named = getattr(expected, "checker", None) if imports else None
         is_there = named is None or _has_checker(named, (*path, "checker"), problems)
         tables.expects.append(expected if is_there else None)
+    if "cluster" in keys:
+        tables.is_of_cluster = True
+        tables.cluster = problems.validated(Cluster, keys["cluster"], ("cluster",))
     if "explore" in keys:
         tables.explore = problems.validated(Explore, keys["explore"], ("explore",))
     for path, raw in _each(keys, "sometimes", problems):

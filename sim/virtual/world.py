@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any, ClassVar, Deque, Dict, List, Mapping, NoReturn, Optional, Sequence
 
 from cy_kernels.explore import Simulation
-from sim.abc import Capability, Launch, Machine
+from sim.abc import Capability, Launch, Machine, Network
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import HANG, INFO, Op
@@ -277,6 +277,10 @@ class VirtualWorld:
     @property
     def launch(self) -> Launch:
         _cannot("start a program")
+
+    @property
+    def network(self) -> Network:
+        _cannot("shape a network: its processes are of one host")
 
     # From begin to end.
 
