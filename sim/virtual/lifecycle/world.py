@@ -18,7 +18,7 @@ from typing import (
     Sequence,
 )
 
-from sim.abc import Capability, Launch
+from sim.abc import Capability, Launch, Network
 from sim.abc import Machine as Surroundings
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
@@ -188,6 +188,10 @@ class SimulatedPrograms:
 
     @property
     def machine(self) -> Surroundings:
+        _of_rings()
+
+    @property
+    def network(self) -> Network:
         _of_rings()
 
     def restart(self, process: str) -> int:
