@@ -122,6 +122,9 @@ class LiveRegions:
         self._mapped[full] = _Mapping(fd, mapped, view)
         return view
 
+    def main(self) -> memoryview:
+        return self._mapped[self.main_name()].view
+
     def main_name(self) -> str:
         """The transport's region: the one that it made first."""
         return next(iter(self._mapped))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Deque, Dict, List, Mapping, Optional, Sequence
 
 from sim.abc import Capability, Launch, Network
 from sim.errors import WorldError
+from sim.history.hang_class import HangClass
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
 from sim.live.evidence import collect
@@ -19,7 +20,7 @@ from sim.live.places import Places
 from sim.live.process import ASKED, DEAD, STARTED, LiveProcess
 from sim.live.process import READY as IS_READY
 from sim.live.progress import Progress, waiting
-from sim.live.proving import prove
+from sim.live.proving import Prover
 from sim.live.readiness import await_ready
 from sim.live.region import LiveRegions, names_with, remove
 from sim.live.region_look import RegionLook
@@ -320,7 +321,7 @@ class LiveWorld:
     def _stand_still(self, why: str) -> None:
         """Nothing moves, or the time is over: collect evidence while it is fresh."""
         newest = {name: lives[-1] if lives else None for name, lives in self._lives.items()}
-        look = RegionLook(self._transport, self._plan.transport, self._regions, self.machine)
+        look = RegionLook(self._transport, self._plan, self._regions, self.machine)
         around = (self.state, look, self._supervisor)
         evidence = collect(self._plan.processes, newest.__getitem__, *around)
         told = self._tell(evidence)
@@ -336,11 +337,15 @@ class LiveWorld:
             **(told or {}),
         }
         self._note(WATCH, HANG, detail=detail)
-        running = [p for p in self._current() if p.os_state() == "running"]
-        collect_stacks(running, self._supervisor)
-        if told:
-            means = (self.resume, self.machine, self._newest, self._supervisor)
-            detail["proof"] = prove(told, *means)
+        prover = Prover(self, self.machine, look, self._newest, self._supervisor)
+        is_asleep = told is not None and told.get("class") == HangClass.LOST_WAKEUP
+        if told and is_asleep:  # who is asked for its stack is woken
+            detail["proof"] = prover.prove(told)
+        if not look.is_cut():  # whose pages are gone dies when a signal wakes it
+            running = [p for p in self._current() if p.os_state() == "running"]
+            collect_stacks(running, self._supervisor)
+        if told and not is_asleep:
+            detail["proof"] = prover.prove(told)
 
     def _kill_rest(self) -> None:
         self.machine.release()
