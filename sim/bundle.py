@@ -171,9 +171,17 @@ def _files(
         files["region.json"] = json.dumps(both, indent=1)
     for process, threads in printed.items():
         lines = evidence.stack_lines({process: threads})
-        name = re.sub(r"[^A-Za-z0-9_.\[\]-]+", "_", process)
-        files[f"stacks/{name}.txt"] = "".join(f"{line}\n" for line in lines)
+        files[f"stacks/{_file_name(process)}.txt"] = "".join(f"{line}\n" for line in lines)
+    for each in seen["processes"]:
+        if each.get("native", {}).get("threads"):
+            lines = evidence.native_lines([each])
+            name = _file_name(each["name"] or f"process {each['pid']}")
+            files[f"stacks/{name}.native.txt"] = "".join(f"{line}\n" for line in lines)
     return files
+
+
+def _file_name(process: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.\[\]-]+", "_", process)
 
 
 def _stacks(seen: Mapping[str, Any], history: History) -> evidence.Stacks:

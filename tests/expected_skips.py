@@ -24,6 +24,7 @@ from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 import cy_kernels
 from cy_kernels.choice import COMPILED, kernels
 from cy_kernels.pure import memory
+from sim.live import spying
 from sim.live.interpreters import Interpreter, Lack, find, found
 
 CAP_SYS_ADMIN = 21
@@ -54,6 +55,10 @@ def has_no_numpy() -> bool:
 
 def has_no_simpy() -> bool:
     return importlib.util.find_spec("simpy") is None
+
+
+def has_no_py_spy() -> bool:
+    return spying.tool() is None
 
 
 def anywhere() -> bool:
@@ -213,6 +218,7 @@ EXPECTED = [
     Expected("test_refcounts*::*", NO_EXTENSION, cannot_compile_for_one),
     Expected("test_subject_borrowed*::*", NO_EXTENSION, cannot_compile_for_one),
     Expected("test_damage*::*", "this host cannot *: * is made for x86_64 *", is_no_x86),
+    Expected("test_spying.py::*", "py-spy is not installed", has_no_py_spy),
     # What the user may not do.
     Expected("test_damage*::*", "this host cannot make it noexec: *", is_unprivileged),
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),

@@ -23,7 +23,7 @@ ENDS = """
     attach attach_refused bundle cli_interrupted cluster fault_abi fault_surroundings fault_wakes
     gate gate_batches gate_raise golden_tapes journal live_hangs live_pythons live_watcher nemesis
     plugins programs
-    spinloop_fuzz spinloop_replaces standstill startup_scenarios steps_live
+    spinloop_fuzz spinloop_replaces spying standstill startup_scenarios steps_live
     subject_borrowed_constants subject_lazy_backend trap trap_disturbed trap_instructions trap_rings
     trap_signals trying virtual_determinism
 """.split()

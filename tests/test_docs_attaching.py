@@ -28,7 +28,9 @@ def fenced(language: str) -> str:
 
 
 def lines_of(told: str) -> List[str]:
-    """Without what differs from one run, kernel or host to the next."""
+    """Without what differs from one run, kernel or host to the next, as py-spy's stacks do."""
+    told, _, spied = told.rpartition("\n\n")
+    assert "by py-spy" in spied or ", thread " in spied
     told = re.sub(r"(?m)^(N|\d+)  .*(orders\.py.*|-)$", "a process", told)
     told = re.sub(r"\((\w+) at send", "(FUNCTION at send", told)
     lines = [line for line in told.splitlines() if "  command" not in line]

@@ -51,6 +51,8 @@ def process(
     is_frozen: bool = False,
     stacks: Sequence[Frames] = (PLAIN,),
     said: Sequence[int] = (),
+    gil: Optional[Mapping[str, Any]] = None,
+    answers: bool = True,
 ) -> Dict[str, Any]:
     """`stacks`: the main thread's last, as faulthandler prints them; `said`: of which threads the
     interpreter says that they wait for a lock of its own."""
@@ -62,6 +64,8 @@ def process(
         "state": state,
         "is_fork": is_fork,
         "is_frozen": is_frozen,
+        "gil": gil,
+        "answers": answers,
         "locks": [{"tid": tid, "lock": "jobs"} for tid in said],
         "threads": list(threads),
         "stacks": [

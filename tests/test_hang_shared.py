@@ -34,6 +34,7 @@ def process(
     thread.update(switches=0, wait_channel="", system_call="running", wakers=wakers)
     seen = {"pid": pid, "parent": 1, "command": "python", "state": "S", "is_fork": False}
     seen.update(name=None, threads=[thread], stacks=[], locks=[], is_frozen=False, timers=False)
+    seen.update(answers=True, gil=None)
     return {**seen, **more}
 
 

@@ -18,8 +18,6 @@ from sim.history.stall_kind import StallKind
 Evidence = Mapping[str, Any]  # as sim.live.foreign_evidence collects it
 CURSOR_RING = "cursor_ring"
 PROGRAMS = "the programs"
-# A poller of 10 ms can be taken for one that asks for the interpreter lock, without its stacks.
-NOT_TOLD = (HangClass.GIL_HELD, HangClass.STARTUP_NEVER)
 LOCKED = (HangClass.DEADLOCK, HangClass.IMPORT_DEADLOCK, HangClass.FORK_INHERITED_LOCK)
 STAYS = (HangClass.PEER_DEAD, HangClass.PEER_STOPPED)
 ENDS_BY_ITSELF: Mapping[StallKind, str] = {
@@ -132,4 +130,10 @@ def _of_programs(evidence: Evidence) -> Union[Hang, StallKind]:
 def _may_be_told(process: Mapping[str, Any], evidence: Evidence) -> bool:
     """Who waits for a lock of its own may wait for the handler of a signal to let it go."""
     kind = programs.kind_of(process, {**evidence, "last_probes": {}})
-    return kind not in NOT_TOLD and not (kind in LOCKED and process["catches"])
+    if kind is HangClass.GIL_HELD:
+        # A poller of 10 ms can be taken for one that asks for the interpreter lock, and one who
+        # sleeps with it keeps nobody from anything where nobody asks.
+        is_asked_for = programs.keeps_interpreter_lock(process["threads"], evidence["window_ns"])
+        return is_asked_for and programs.is_in_native_code(process)
+    is_known = kind is not HangClass.STARTUP_NEVER  # that needs probes
+    return is_known and not (kind in LOCKED and process["catches"])

@@ -57,7 +57,13 @@ def tell(evidence: Evidence) -> Hang:
                 why = f"{_name(process)}: {REASONS[kind]}{_at(process)}"
                 return Hang(kind, who, on, why, "inferred: nobody has intervened", waits)
     unknown = HangClass.UNKNOWN
-    return Hang(unknown, who, (), MEANINGS[unknown], "inferred: nobody has intervened", waits)
+    silent = [_silent(each) for each in processes if not each["answers"]]
+    why = "; ".join([MEANINGS[unknown], *silent])
+    return Hang(unknown, who, (), why, "inferred: nobody has intervened", waits)
+
+
+def _silent(process: Process) -> str:
+    return f"{_name(process)} is in native code, and Python does not answer there{_at(process)}"
 
 
 REASONS: Mapping[HangClass, str] = {
@@ -65,7 +71,7 @@ REASONS: Mapping[HangClass, str] = {
     "can have",
     HangClass.IMPORT_DEADLOCK: "all of its threads wait for locks of its own, one of them for a "
     "module's import",
-    HangClass.GIL_HELD: "one thread keeps the interpreter lock, the others ask for it",
+    HangClass.GIL_HELD: "one thread is in native code and keeps the interpreter lock",
     HangClass.TEARDOWN_STUCK: "on its way out, waits for what does not end",
     HangClass.DEADLOCK: "all of its threads wait for locks of its own",
     HangClass.PEER_STOPPED: "is stopped, or its control group is frozen",
@@ -86,7 +92,9 @@ def kind_of(process: Process, evidence: Evidence) -> Optional[HangClass]:
         return HangClass.FORK_INHERITED_LOCK
     if is_locked and any(_waits_for_import(stack) for stack in stacks):
         return HangClass.IMPORT_DEADLOCK
-    if _keeps_interpreter_lock(threads, evidence["window_ns"]):
+    if keeps_interpreter_lock(threads, evidence["window_ns"]):
+        return HangClass.GIL_HELD
+    if not is_locked and is_in_native_code(process):
         return HangClass.GIL_HELD
     if any((_tail(frame["file"]), frame["function"]) in WAY_OUT for frame in main):
         return HangClass.TEARDOWN_STUCK
@@ -113,10 +121,16 @@ def _waits_for_own_lock(thread: Mapping[str, Any], said: Collection[int]) -> boo
     return bool(command & PRIVATE) and command & COMMAND in WAITS and not timeout
 
 
-def _keeps_interpreter_lock(threads: Sequence[Mapping[str, Any]], window_ns: int) -> bool:
+def keeps_interpreter_lock(threads: Sequence[Mapping[str, Any]], window_ns: int) -> bool:
     """All but one look again and again whether a word has changed, and have nothing to do."""
     asking = [each for each in threads if _asks(each, window_ns)]
     return len(asking) > 0 and len(asking) == len(threads) - 1
+
+
+def is_in_native_code(process: Process) -> bool:
+    """With the interpreter lock: Python neither sleeps with that, nor leaves a signal unheard."""
+    gil = process["gil"]
+    return gil is not None and (gil["is_asleep"] or not process["answers"])
 
 
 def _asks(thread: Mapping[str, Any], window_ns: int) -> bool:

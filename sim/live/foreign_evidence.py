@@ -17,6 +17,7 @@ from sim.live.foreign_flags import Asked
 from sim.live.foreign_processes import seen, state_of, with_children
 from sim.live.foreign_regions import BadRegion, ForeignRegion, find
 from sim.live.foreign_regions import Mapping as Mapped
+from sim.live.spying import Spy
 
 CURSOR_RING = "cursor_ring"
 Threads = Dict[int, Dict[int, procfs.Thread]]  # by process
@@ -52,7 +53,14 @@ def _looked(
     now = {pid: procfs.threads(pid) for pid in everybody}
     window_ns = time.monotonic_ns() - began_ns
     last = [_described(region) for region in regions]
-    processes = [seen(pid, now[pid], before[pid]) for pid in sorted(everybody)]
+    looked_at = [seen(pid, now[pid], before[pid]) for pid in sorted(everybody)]
+    processes = [each for each in looked_at if each is not None]
+    spy = Spy()
+    for each in processes:
+        each["gil"] = None
+        if each["state"] not in "ZX":
+            spied = spy.look(each["pid"])
+            each.update(gil=spied.gil, native={"threads": spied.threads, "lack": spied.lack})
     told_of = []
     for region, *states in zip(regions, first, middle, last):
         scene = _Scene(region, states, before, now)
@@ -60,7 +68,7 @@ def _looked(
     return {
         "window_ns": window_ns,
         "asked_for": list(pids),
-        "processes": [each for each in processes if each is not None],
+        "processes": processes,
         "regions": told_of,
         "notes": list(notes),
     }

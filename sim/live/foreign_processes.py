@@ -110,6 +110,7 @@ def seen(pid: int, now: Threads, before: Threads) -> Optional[Dict[str, Any]]:
         return None
     found: Dict[str, Any] = {"pid": pid, "parent": stat.parent, "command": procfs.command(pid)}
     found.update(state=stat.state, is_fork=stat.is_fork, name=None, stacks=[], locks=[])
+    found.update(answers=True)  # a question would be a signal
     found["is_frozen"] = cgroup.is_frozen(pid)
     found["threads"] = told(now, before)
     found["signals"] = procfs.signals(pid)._asdict()

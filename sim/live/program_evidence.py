@@ -13,6 +13,7 @@ from sim.live.evidence import WINDOW_NS, told
 from sim.live.foreign_flags import Asked
 from sim.live.foreign_regions import BadRegion
 from sim.live.program import LiveProgram
+from sim.live.spying import Spy, add_native
 from sim.live.strays import ask_for_stack, prints_its_stack, strays
 from sim.live.supervisor import Supervisor
 from sim.live.wakers import Wakers, is_woken_by_timers
@@ -56,7 +57,7 @@ def collect(
         ]
         seen.update(is_frozen=cgroup.is_frozen(pid), signals=procfs.signals(pid)._asdict())
         seen["timers"] = is_woken_by_timers(pid)
-        seen.update(stacks=[], locks=[], answers=True)
+        seen.update(stacks=[], locks=[], answers=True, gil=None)
         processes.append(seen)
     window_ns = time.monotonic_ns() - began_ns
     shared = shared_evidence.collect(list(now), now)
@@ -82,8 +83,12 @@ def add_answers(
     answers: Answers,
     supervisor: Supervisor,
 ) -> None:
-    """To each of its processes what it shows when it is asked by a signal, as far as it does: the
-    Python stacks, and for which locks its threads wait."""
+    """To each of its processes who has the interpreter lock, as far as that is known; and what it
+    shows when it is asked by a signal: the Python stacks, and for which locks its threads wait.
+    Native stacks come last: for these it is stopped."""
+    spy = Spy()
+    for seen in evidence["processes"]:
+        seen["gil"] = spy.look(seen["pid"]).gil
     for seen in evidence["processes"]:
         seen["stacks"] = stacks(_printed(seen["pid"], lives, supervisor))
     said = answers.of([seen["pid"] for seen in evidence["processes"]], supervisor)
@@ -91,6 +96,7 @@ def add_answers(
         if seen["pid"] in said:
             locks = said[seen["pid"]]
             seen.update(answers=locks is not None, locks=locks or [])
+    add_native(evidence["processes"], spy)
 
 
 def _pids(run: str, lives: Sequence[LiveProgram]) -> Sequence[int]:

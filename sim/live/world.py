@@ -25,6 +25,7 @@ from sim.live.readiness import await_ready
 from sim.live.region import LiveRegions, names_with, remove
 from sim.live.region_look import RegionLook
 from sim.live.signalling import await_effect, end_all, let_go_on, stop
+from sim.live.spying import Spy, add_native
 from sim.live.stacks import collect_stacks
 from sim.live.steps import StepTriggers
 from sim.live.supervisor import Supervisor, describe_exit
@@ -344,6 +345,8 @@ class LiveWorld:
         if not look.is_cut():  # whose pages are gone dies when a signal wakes it
             running = [p for p in self._current() if p.os_state() == "running"]
             collect_stacks(running, self._supervisor)
+            there = {life.name for life in running}
+            add_native([each for each in evidence["processes"] if each["name"] in there], Spy())
         if told and not is_asleep:
             detail["proof"] = prover.prove(told)
 

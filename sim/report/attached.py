@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from sim.hang import flags
 from sim.hang.attached import Finding
 from sim.history.hang_class import REMEDIES
+from sim.report.evidence import native_lines
 from sim.report.text import plain
 
 COMMAND_COLUMNS_MAX = 60
@@ -56,6 +57,7 @@ def lines(evidence: Mapping[str, Any], findings: Sequence[Finding]) -> Sequence[
     found += ["", *_table(evidence)]
     for region in evidence["regions"]:
         found += ["", *_region(region)]
+    found += ["", *native_lines(evidence["processes"])]
     found += ["", *evidence["notes"]] if evidence["notes"] else []
     return [plain(line) for line in found]
 

@@ -47,6 +47,7 @@ class Told:
 def render(told: Told) -> str:
     lines = [*_summary(told), "", _over(told), *_table(told)]
     lines += ["", "STACKS, the innermost frame first", *stack_lines(told.stacks)]
+    lines += ["", "NATIVE STACKS, the innermost frame first", *native_lines(told.processes)]
     if told.is_of_ring:
         lines += ["", "REGION", *_region(told)]
     return "".join(f"{plain(line).rstrip()}\n" for line in lines)
@@ -182,6 +183,24 @@ def stack_lines(stacks: Stacks) -> Iterator[str]:
                 yield f"  {frame['file']}:{frame['line']} in {frame['function']}"
     if not stacks:
         yield "nobody could print one"
+
+
+def native_lines(processes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """As py-spy has read them. Why there are none of some is said once for all of these."""
+    lacks: Dict[str, List[str]] = {}
+    for process in processes:
+        native = process.get("native")
+        if native is None:
+            continue
+        name = process["name"] or f"process {process['pid']}"
+        if native["lack"]:
+            lacks.setdefault(native["lack"], []).append(name)
+        for thread in native["threads"]:
+            yield f"{name}, thread {thread['tid']} {thread['name']}".rstrip() + ":"
+            for frame in thread["frames"]:
+                yield f"  {frame['file']}:{frame['line']} in {frame['function']}"
+    for lack, names in lacks.items():
+        yield f"no stacks by py-spy of {_listed(names)}: {lack}"
 
 
 def _region(told: Told) -> Iterator[str]:

@@ -105,6 +105,26 @@ def interpreter_lock_in_c() -> None:
     python.sleep(FOR_EVER_S)
 
 
+def only_thread_in_c() -> None:
+    """The only thread there is waits in C for a command, and keeps the interpreter lock."""
+    python = ctypes.PyDLL(None)
+    spinbed.probe("hangs")
+    python.system(f"exec sleep {FOR_EVER_S}".encode())
+
+
+def only_thread_adds() -> None:
+    """The only thread there is adds numbers in C for days: it keeps the interpreter lock."""
+    spinbed.probe("hangs")
+    sum(range(10**13))
+
+
+def waits_in_c() -> None:
+    """As only_thread_in_c, but it gives the interpreter lock back: another thread could run."""
+    free = ctypes.CDLL(None)
+    spinbed.probe("works")
+    free.system(f"exec sleep {FOR_EVER_S}".encode())
+
+
 def _count() -> None:
     number = 0
     while True:
