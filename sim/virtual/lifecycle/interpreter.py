@@ -44,8 +44,14 @@ class PyThread:
 class Handler:
     """logging.Handler. logging makes `lock` anew in the copy that a fork makes."""
 
-    emit: Callable[[Interpreter, str, str], None]
+    said: Optional[List[str]] = None  # what it collects; else it writes to stderr
     lock: Lock = field(default_factory=lambda: Lock("the lock of a log handler"))
+
+    def emit(self, py: Interpreter, message: str) -> None:
+        if self.said is None:
+            py.print_error(message)
+        else:
+            self.said.append(message)
 
 
 @dataclass
@@ -68,7 +74,7 @@ class Interpreter:
         self.process = process
         self.behaviour = behaviour
         self.environ = dict(environ)
-        self.path: List[str] = list(process.program.path)
+        self.path: List[str] = environ.get("PYTHONPATH", "").split(":")
         self.main_path: Optional[str] = None  # of a script that is run as the main module
         self.listens_to: Tuple[End, ...] = ()  # of a fork server
         self.imports = Importer()
@@ -142,7 +148,7 @@ class Interpreter:
             return
         for handler in self.logging.handlers:
             yield from handler.lock.acquire(self)
-            handler.emit(self, level, message)
+            handler.emit(self, message)
             handler.lock.release()
         if not self.logging.handlers:
             self.print_error(message)

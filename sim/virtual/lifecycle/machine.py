@@ -41,6 +41,13 @@ class Thread(Shared):
         self._frames.append(handler)
         self.wait = None
 
+    def drop(self) -> None:
+        """Nothing of it runs any more. What it leaves in `finally` is its own process's alone, and
+        never yields."""
+        for frame in reversed(self._frames):
+            if not frame.gi_running:  # who ends its own process is in the midst of it
+                frame.close()
+
     def go(self) -> bool:
         """One step; False: that was the last."""
         try:
@@ -90,6 +97,7 @@ class Machine(Shared):
     def __init__(self, chooser: Chooser, on_exit: Callable[[Process], None]) -> None:
         self.chooser = chooser
         self.clock_ns = 0
+        self.moved_ns = 0  # when somebody last did anything
         self.steps = 0
         self.processes: Dict[int, Process] = {}
         self.regions: Dict[str, Region] = {}
@@ -97,6 +105,7 @@ class Machine(Shared):
         self.current: Optional[Thread] = None
         self._threads: List[Thread] = []
         self._numbers = 0
+        self._alarms: Dict[Process, int] = {}
         self._on_exit = on_exit
         self._digest = hashlib.sha256()
 
@@ -135,6 +144,8 @@ class Machine(Shared):
             return
         process.state, process.status = DEAD, status
         self._threads = [each for each in self._threads if each.process is not process]
+        for thread in process.threads:
+            thread.drop()
         process.threads.clear()
         for number in list(process.files):
             process.close(number)
@@ -155,6 +166,10 @@ class Machine(Shared):
         elif number not in (signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG):
             self.end(process, -number)
 
+    def alarm(self, process: Process, ns: int) -> None:
+        """alarm(2)."""
+        self._alarms[process] = self.clock_ns + ns
+
     def pipe(self, name: str = "") -> Tuple[End, End]:
         """What is read from, and what is written to."""
         return Channel(name).ends
@@ -162,21 +177,34 @@ class Machine(Shared):
     # Time.
 
     def step(self, limit_ns: Optional[int]) -> bool:
-        """One step of whoever is chosen. False: nobody moves before `limit_ns`, which it is then;
-        without a limit, nobody ever will."""
+        """One step of whoever is chosen. False: nobody moves before `limit_ns`; without a limit,
+        nobody ever will."""
+        self._ring()
         able = [each for each in self._threads if self._is_able(each)]
         while not able:
             due_ns = self._due_ns()
             if due_ns is None or (limit_ns is not None and due_ns > limit_ns):
-                if limit_ns is not None:
-                    self.clock_ns = max(self.clock_ns, limit_ns)
                 return False
             self.clock_ns = max(self.clock_ns, due_ns)
+            self._ring()
             able = [each for each in self._threads if self._is_able(each)]
         last = self.current
         able.sort(key=lambda each: each is not last)
         self._go(able[self.chooser.choose([each.number for each in able])])
         return True
+
+    def _ring(self) -> None:
+        for process in [each for each, at in self._alarms.items() if at <= self.clock_ns]:
+            del self._alarms[process]
+            self.signal(process, signal.SIGALRM)
+
+    @property
+    def is_still(self) -> bool:
+        """Nobody moves, and no time that comes will change that."""
+        return self._due_ns() is None and not any(map(self._is_able, self._threads))
+
+    def pass_time(self, until_ns: int) -> None:
+        self.clock_ns = max(self.clock_ns, until_ns)
 
     def _go(self, thread: Thread) -> None:
         process = thread.process
@@ -186,6 +214,7 @@ class Machine(Shared):
         thread.wait = None
         self.steps += 1
         self.clock_ns += STEP_NS
+        self.moved_ns = self.clock_ns
         try:
             goes_on = thread.go()
         except Exited as exited:
@@ -224,4 +253,5 @@ class Machine(Shared):
             and not each.is_held
             and self.keeper_of(each.process) in (None, each)
         ]
-        return min(times, default=None)
+        alarms = [at for process, at in self._alarms.items() if not process.is_dead]
+        return min(times + alarms, default=None)

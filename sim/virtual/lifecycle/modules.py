@@ -233,6 +233,7 @@ def importing(*names: str) -> Body:
 
 STANDARD: List[str] = [
     "concurrent.futures",
+    "importlib",
     "json",
     "logging",
     "multiprocessing",

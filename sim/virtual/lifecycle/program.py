@@ -28,7 +28,6 @@ class Program(Shared):
     environ: Dict[str, str]
     hooks: List[Mapping[str, Any]] = field(default_factory=list)
     limits: Dict[str, int] = field(default_factory=dict)
-    path: List[str] = field(default_factory=list)
     installed: Dict[str, Source] = field(default_factory=dict)  # by name: found before the path
     holds: List[str] = field(default_factory=list)  # probes where it waits for a word
     top: Optional[Process] = None

@@ -50,6 +50,12 @@ def is_modelled(error: BaseException) -> bool:
     return isinstance(error, SystemExit) or getattr(error, "is_modelled", False)
 
 
+def suppressed(error: BaseException) -> None:
+    """contextlib.suppress: of the program's own exceptions, not of a defect of its model."""
+    if not is_modelled(error):
+        raise error
+
+
 class Exited(BaseException):
     """os._exit: the process ends here, and nothing of it runs any more."""
 

@@ -20,6 +20,7 @@ from typing import (
 
 from sim.abc import Capability, Launch, Network
 from sim.abc import Machine as Surroundings
+from sim.history.hang_class import HangClass
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan, ProgramWorkload
@@ -36,6 +37,7 @@ from sim.virtual.lifecycle.versions import Behaviour, named
 FAREWELL_NS = 1 * S  # for what a program has started to end after it
 STEPS_MAX = 5_000_000  # of one execution
 WATCH = "watch"
+UNKNOWN = HangClass.UNKNOWN.value
 SAID = {"probe": PROBE, "log": LOG, "hook": HOOK}
 
 Tell = Callable[[Machine, Sequence[Process], Mapping[str, str]], Mapping[str, Any]]
@@ -105,7 +107,8 @@ class SimulatedPrograms:
         model, variant = found
         program = self._programs[process.name]
         self.simulation.files.update(model.files)
-        program.install(model.subject, model.source)
+        for name, source in model.modules.items():
+            program.install(name, source)
         top = self.simulation.start_process(None, program, f"python {work.program}")
         top.limits.update(program.limits)
         program.top = top
@@ -117,7 +120,8 @@ class SimulatedPrograms:
         self._note(process.name, SPAWN, detail={"pid": top.pid, "argv": argv, **facts})
 
     def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]:
-        """As ProgramWorld's. Where nothing moves any more, the time goes on to the deadline."""
+        """As ProgramWorld's: a hang is told before the deadline where nobody is left who could do
+        anything, and it is known why."""
         machine = self.simulation
         while not self._reached:
             if until_ns is not None and machine.clock_ns >= until_ns:
@@ -128,9 +132,16 @@ class SimulatedPrograms:
             if not is_healing_due and self.is_quiet:
                 return None
             if machine.clock_ns >= self._plan.deadline_ns or machine.steps >= STEPS_MAX:
-                self._cut_short()
+                self._cut_short("deadline")
                 return None
-            machine.step(min(self._plan.deadline_ns, until_ns or self._plan.deadline_ns))
+            limit_ns = min(self._plan.deadline_ns, until_ns or self._plan.deadline_ns)
+            if not machine.step(limit_ns):
+                if until_ns is None and machine.is_still and self._class() != UNKNOWN:
+                    limit_ns = min(limit_ns, machine.clock_ns + self._plan.stall_threshold_ns)
+                    machine.pass_time(limit_ns)
+                    self._cut_short("hang")
+                    return None
+                machine.pass_time(limit_ns)
         return self._reached.popleft()
 
     @property
@@ -256,16 +267,26 @@ class SimulatedPrograms:
             if not self.simulation.step(self._plan.deadline_ns):
                 return
 
-    def _cut_short(self) -> None:
-        self._ended_by = "deadline"
-        alive = [top for top in self._tops if not top.is_dead]
+    def _cut_short(self, why: str) -> None:
+        self._ended_by = why
+        moved_ns = self.simulation.moved_ns
         detail = {
-            "why": "deadline",
-            "waiting": [top.program.name for top in alive],
-            "blocked_ns": self._plan.deadline_ns,
-            **self._tell(self.simulation, alive, self._last_probes),
+            "why": why,
+            "waiting": [top.program.name for top in self._waiting],
+            "blocked_ns": self.now_ns() - moved_ns,
+            **self._told(),
         }
         self._note(WATCH, HANG, detail=detail)
+
+    @property
+    def _waiting(self) -> List[Process]:
+        return [top for top in self._tops if not top.is_dead]
+
+    def _told(self) -> Mapping[str, Any]:
+        return self._tell(self.simulation, self._waiting, self._last_probes)
+
+    def _class(self) -> str:
+        return str(self._told().get("class", UNKNOWN))
 
     def _on_exit(self, process: Process) -> None:
         program = process.program

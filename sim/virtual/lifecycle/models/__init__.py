@@ -16,18 +16,30 @@ from sim.virtual.lifecycle.steps import Steps
 
 Variant = Callable[[Interpreter], Steps[None]]
 SUBJECTS = "sim.subjects."
-MODELLED = ("parallel_import",)
+MODELLED = (
+    "fork_with_held_lock",
+    "hanging",
+    "lazy_backend",
+    "no_main_guard",
+    "parallel_import",
+    "preload",
+    "prewarm",
+    "shared_region",
+    "start_method",
+)
 
 
 class Model:
-    """`files` are what lies on the disk because of it, by path."""
+    """`files` are what lies on the disk because of it, by path; `modules` what is installed with
+    the subject, by name."""
 
     def __init__(self, name: str) -> None:
         self._made: Any = importlib.import_module(f"{__name__}.{name}")
         self.subject: str = self._made.SUBJECT
         self.variants: Mapping[str, Variant] = self._made.VARIANTS
         self.files: Mapping[str, Source] = self._made.FILES
-        self.source = Source(placed(self.subject), self._made.body)
+        bodies = {self.subject: self._made.body, **getattr(self._made, "MODULES", {})}
+        self.modules = {name: Source(placed(name), each) for name, each in bodies.items()}
 
 
 def model_of(program: Optional[str]) -> Optional[Tuple[Model, Variant]]:

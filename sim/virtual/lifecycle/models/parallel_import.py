@@ -10,7 +10,7 @@ from sim.virtual.lifecycle.models import import_order
 from sim.virtual.lifecycle.models.packages import FOLDER as PACKAGES
 from sim.virtual.lifecycle.models.packages import LazyModule, console, modelkit
 from sim.virtual.lifecycle.modules import importing
-from sim.virtual.lifecycle.steps import Steps, modelled
+from sim.virtual.lifecycle.steps import Steps, modelled, suppressed
 
 SUBJECT = "sim.subjects.parallel_import"
 LOGGER = SUBJECT
@@ -43,7 +43,7 @@ def prefetch_before(py: Interpreter) -> Steps[None]:
         try:
             yield from _read_all(py, folder)
         except Exception as error:
-            _suppressed(error)
+            suppressed(error)
 
     yield from _load(py, "prefetch_before", prefetch)
 
@@ -66,7 +66,7 @@ def _in_background(py: Interpreter) -> Any:
         try:
             yield from py.imports.import_module(py, "modelkit")
         except Exception as error:
-            _suppressed(error)
+            suppressed(error)
 
     return py.start_thread(preload(), "preload", daemon=True)
 
@@ -151,12 +151,6 @@ def _write_weights(py: Interpreter, folder: str) -> None:
     elif weights == "garbled":
         index = index[:-1]
     files[f"{folder}/index.json"] = index
-
-
-def _suppressed(error: Exception) -> None:
-    """contextlib.suppress: of the program's own exceptions, not of the model's."""
-    if not getattr(error, "is_modelled", False):
-        raise error
 
 
 def _say(py: Interpreter, **result: Any) -> Steps[None]:
