@@ -8,6 +8,7 @@ to the first time that somebody waits for.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import signal
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -45,7 +46,9 @@ class Thread(Shared):
         """Nothing of it runs any more. What it leaves in `finally` is its own process's alone, and
         never yields."""
         for frame in reversed(self._frames):
-            if not frame.gi_running:  # who ends its own process is in the midst of it
+            if (
+                inspect.getgeneratorstate(frame) != inspect.GEN_RUNNING
+            ):  # who ends its own process is in the midst of it
                 frame.close()
 
     def go(self) -> bool:
