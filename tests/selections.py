@@ -1,59 +1,62 @@
 """Which test files the environments of tox run: tox.ini names a selection of these lists.
 
-A new file goes into one list: EVERY, where it holds what may differ from one interpreter to the
-next; ENDS, where the oldest and the newest are enough of that; ONCE, where one interpreter tells
-all. PURE is what may differ where nothing was compiled.
+A new file goes into one list: EVERY, where it holds what is compiled for each interpreter, or lies
+in wait inside of one; ENDS, where the oldest and the newest are enough of what may differ; ONCE,
+where one interpreter tells all. PURE is what may differ where nothing was compiled.
 """
 
 from __future__ import annotations
 
-# What talks to the interpreter itself: rings, waits, references, start-up, processes, live runs.
+# What each interpreter has an own build of, and what hooks into its imports and its start.
 EVERY = """
-    cpu cpu_override cursor_ring datagrams fault_live fault_starting flag_layout imports
-    inside_environ inside_imports inside_locks inside_probe inside_site live_process live_region
-    live_run public_face recorder refcounts refcounts_checked references ring ring_api ring_deaths
-    ring_hostile ring_names ring_objects ring_views spinloop spinloop_hostile spinloop_rungs status
-    stubs subject_aot_builtins subject_kernel_loader subject_loader_deaths subject_parallel_import
-    subject_probes subject_shared_region subject_start_method wait_strategies watch watch_monitor
+    cursor_ring datagrams fault_live flag_layout imports inside_environ inside_imports inside_locks
+    inside_probe inside_site live_process live_region live_run public_face recorder refcounts
+    refcounts_checked references ring ring_api ring_deaths ring_hostile ring_names ring_objects
+    ring_views spinloop spinloop_hostile spinloop_rungs status stubs subject_aot_builtins
+    subject_probes subject_shared_region wait_strategies
 """.split()
 
-# The same at length: programs and plugins, faults, signals to the command, gates and traps in live
-# runs; and that the simulated machine does everywhere as it does here.
+# What uses of the interpreter's library alone: start-up, processes, programs and plugins, faults,
+# signals to the command, gates and traps in live runs; and that the simulated machine does
+# everywhere as it does here. What came with a version between is still there in the newest.
 ENDS = """
-    attach attach_refused bundle cli_interrupted cluster fault_abi fault_surroundings fault_wakes
-    gate gate_batches gate_raise golden_tapes journal live_hangs live_pythons live_watcher nemesis
-    plugins programs
-    spinloop_fuzz spinloop_replaces spying standstill startup_scenarios steps_live
-    subject_borrowed_constants subject_lazy_backend trap trap_disturbed trap_instructions trap_rings
-    trap_signals trying virtual_determinism
+    attach attach_refused cli_interrupted cluster cpu fault_abi fault_starting fault_surroundings
+    fault_wakes gate gate_batches gate_raise golden_tapes journal live_hangs live_pythons
+    live_watcher nemesis plugins programs spinloop_fuzz spinloop_replaces spying standstill
+    startup_scenarios steps_live subject_borrowed_constants subject_kernel_loader
+    subject_lazy_backend subject_loader_deaths subject_parallel_import subject_start_method trap
+    trap_disturbed trap_rings trap_signals trying virtual_determinism watch watch_monitor
 """.split()
 
-# Beside EVERY, less what needs kernels.
+# The fallback's own: rings and waits on it, live runs, and what the commands say of it. What asks
+# for no kernel is the same there as anywhere.
 PURE = """
-    cli_run doctor fault_surroundings journal live_pythons programs pure_kernels pure_runs
-    trying
+    cpu cpu_override cursor_ring datagrams doctor fault_live fault_starting fault_surroundings
+    flag_layout journal live_process live_pythons live_region live_run programs public_face
+    pure_kernels pure_runs recorder ring ring_api ring_deaths ring_hostile ring_names ring_objects
+    ring_views spinloop spinloop_hostile spinloop_rungs status trying wait_strategies
 """.split()
 
 ONCE = {
     "our own Python, which uses nothing that interpreters differ in": """
-        checker_degradation checker_environ checker_exits checker_fifo checker_imports
+        bundle checker_degradation checker_environ checker_exits checker_fifo checker_imports
         checker_leaks checker_liveness checker_logs checker_no_duplicates checker_no_loss
         checker_no_tearing checker_refcounts checkers_model cli_crew cli_run cli_selection
-        cli_streams cli_usage doctor fault_guide hang_across hang_observed hang_programs
-        hang_shared ladder report_formats report_hangs scenario_bad_input scenario_lines
-        scenario_plan scenario_programs scenario_schema scenario_sweep_plan steps_scenario verdict
+        cli_streams cli_usage cpu_override doctor fault_guide hang_across hang_observed
+        hang_programs hang_shared ladder report_formats report_hangs scenario_bad_input
+        scenario_lines scenario_plan scenario_programs scenario_schema scenario_sweep_plan
+        steps_scenario verdict
     """.split(),
     "what the scenarios find: tox runs scenarios/smoke and reads all": """
         attach_agrees fault_conformance scenarios_negative scenarios_startup scenarios_suite
     """.split(),
-    "the simulated machine and what explores it, which are C": """
+    "the simulated machine, what explores it, and machine instructions: all that is C": """
         explore_command explore_coverage explore_deadlines explore_evidence explore_exhaustive
         explore_judging explore_monitors explore_programs explore_reduction explore_small_rings
         explore_views fibers lifecycle litmus litmus_axioms litmus_live litmus_random op_sets
-        portable_fibers replay_live shrinking spinloop_mutants tape tapes_commands trap_storm
-        virtual_cli virtual_hang_runs virtual_hangs virtual_mutants virtual_schedulers
-        virtual_swarm virtual_waits virtual_world
-        wait_kit
+        portable_fibers replay_live shrinking spinloop_mutants tape tapes_commands
+        trap_instructions trap_storm virtual_cli virtual_hang_runs virtual_hangs virtual_mutants
+        virtual_schedulers virtual_swarm virtual_waits virtual_world wait_kit
     """.split(),
     "builds again, or tries every interpreter of the host by itself": """
         aarch64 abi3 cpu_leaves damage damage_making environments install interpreters matrix
@@ -68,7 +71,7 @@ ONCE = {
     "what pure kernels do, and the pure installation does it": ["pure_kernels", "pure_runs"],
 }
 
-SELECTIONS = {"every": {*EVERY}, "ends": {*EVERY, *ENDS}, "pure": {*EVERY, *PURE}}
+SELECTIONS = {"every": {*EVERY}, "ends": {*EVERY, *ENDS}, "pure": {*PURE}}
 
 
 def is_left_out(selection: str, file: str) -> bool:
