@@ -33,6 +33,7 @@ def lines_of(told: str) -> List[str]:
     assert "by py-spy" in spied or ", thread " in spied
     told = re.sub(r"(?m)^(N|\d+)  .*(orders\.py.*|-)$", "a process", told)
     told = re.sub(r"\((\w+) at send", "(FUNCTION at send", told)
+    told = re.sub(r", heartbeat [0-9.]+ m?s ago", "", told)  # who never waited has none
     lines = [line for line in told.splitlines() if "  command" not in line]
     return [re.sub(r"\d+(\.\d+)?", "N", line) for line in lines]
 

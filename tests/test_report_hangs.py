@@ -8,6 +8,7 @@ from typing import Optional
 from test_report_formats import GREEN
 
 from sim.report.hangs import confusion
+from sim.report.heartbeats import age
 from sim.verdict import RunResult
 
 
@@ -53,3 +54,10 @@ def test_how_long_after_the_threshold_hangs_were_told_is_said() -> None:
     assert confusion(runs)[-1] == (
         "21 told within 1.50 s after the stall threshold, 95 % within 0.00 s; 1 at the deadline"
     )
+
+
+def test_a_heartbeat_has_an_age_where_there_was_one_and_the_clock_is_known() -> None:
+    assert age({"heartbeat_ns": 2_000_000_000}, 3_210_000_000) == "1.21 s"
+    assert age({"heartbeat_ns": 0}, 3_210_000_000) == "-"  # it never waited
+    assert age({"heartbeat_ns": 9_000_000_000}, 3_210_000_000) == "-"  # the clock of another host
+    assert age({}, 3_210_000_000) == age({"heartbeat_ns": 1}, None) == "-"

@@ -73,6 +73,7 @@ def collect(
         "window_ns": time.monotonic_ns() - began_ns,
         "moved": _completed(seats, newest) != done,
         "processes": processes,
+        "time_ns": time.monotonic_ns(),  # heartbeats of the region are of this clock
         "region": now,
         "region_before": region,
         "is_changing": without_waiting(now) != without_waiting(region),

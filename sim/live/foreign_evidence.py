@@ -67,6 +67,7 @@ def _looked(
         told_of.append({**scene.told(), "window_ns": window_ns})
     return {
         "window_ns": window_ns,
+        "time_ns": began_ns + window_ns,
         "asked_for": list(pids),
         "processes": processes,
         "regions": told_of,

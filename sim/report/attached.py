@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from sim.hang import flags
 from sim.hang.attached import Finding
 from sim.history.hang_class import REMEDIES
+from sim.report import heartbeats
 from sim.report.evidence import native_lines
 from sim.report.text import plain
 
@@ -56,7 +57,7 @@ def lines(evidence: Mapping[str, Any], findings: Sequence[Finding]) -> Sequence[
         found += _finding(each, regions.get(each.where))
     found += ["", *_table(evidence)]
     for region in evidence["regions"]:
-        found += ["", *_region(region)]
+        found += ["", *_region(region, evidence.get("time_ns"))]
     found += ["", *native_lines(evidence["processes"])]
     found += ["", *evidence["notes"]] if evidence["notes"] else []
     return [plain(line) for line in found]
@@ -101,7 +102,7 @@ def _call(words: str) -> str:
     return CALLS.get(int(number), number) if number.isdigit() else number or "not to be read"
 
 
-def _region(region: Mapping[str, Any]) -> Iterator[str]:
+def _region(region: Mapping[str, Any], time_ns: Optional[int]) -> Iterator[str]:
     state = region["described"]
     yield f"{region['name']}: {region['size_bytes']} bytes, {state.get('kind', 'no ring')}"
     if "error" in state:
@@ -119,7 +120,9 @@ def _region(region: Mapping[str, Any]) -> Iterator[str]:
     seats = {each["name"]: each for each in region["processes"]}
     for rank, place in enumerate([state["writer"], *state["reader"]] if "writer" in state else ()):
         name = f"reader[{rank - 1}]" if rank else "writer"
-        yield f"  {name}: {_place(place, seats.get(name))}"
+        beat = heartbeats.age(place, time_ns)
+        ago = "" if beat == "-" else f", heartbeat {beat} ago"
+        yield f"  {name}: {_place(place, seats.get(name))}{ago}"
     more = "" if region["are_holders_complete"] else ", and others that may not be looked at"
     yield f"  mapped by {', '.join(map(str, region['holders'])) or 'nobody any more'}{more}"
 

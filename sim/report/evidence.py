@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from sim.history.hang_class import MEANINGS, REMEDIES, HangClass
+from sim.report import heartbeats
 from sim.report.text import duration, plain
 
 WAITS_MAX = 3  # lines, of the ten
@@ -125,7 +126,7 @@ def _table(told: Told) -> Sequence[str]:
 
 def _of_ring(told: Told) -> Rows:
     head = ("process", "pid", "state", "came to", "in", "done", "sleeps in", "ran", "queued")
-    rows: Rows = [head]
+    rows: Rows = [(*head, "heartbeat")]
     for each in told.processes:
         threads = each.get("threads", ())
         doing = _operation(each, told.region) if each.get("op") is not None else "-"
@@ -140,9 +141,18 @@ def _of_ring(told: Told) -> Rows:
                 _channels(threads),
                 duration(sum(thread["cpu_ns"] for thread in threads)) if threads else "-",
                 duration(sum(thread["queued_ns"] for thread in threads)) if threads else "-",
+                heartbeats.age(_seat(each, told.region), told.detail["evidence"].get("time_ns")),
             )
         )
     return rows
+
+
+def _seat(process: Mapping[str, Any], region: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its words in a ring that knows its ends."""
+    seats = region.get("reader", ()) if process.get("role") == "reader" else [region.get("writer")]
+    rank = process.get("rank") or 0
+    seat = seats[rank] if rank < len(seats) else None
+    return seat if isinstance(seat, dict) else {}
 
 
 def _channels(threads: Sequence[Mapping[str, Any]]) -> str:
