@@ -84,7 +84,7 @@ def test_a_reader_that_was_killed_is_who_the_writer_waits_for(
     assert "writer waits in send of message 5; " in first
     assert f"reader[0] (pid {reader.pid}) is dead: ended" in first
     assert f"  writer is process {writer.pid}\n" in told
-    assert f"  reader[0]: process {reader.pid}, at message 1, ended\n" in told
+    assert f"  reader[0]: process {reader.pid}, at message 1, ended" in told
     assert re.search(rf"^{writer.pid} +\w ", told, re.MULTILINE)
 
 
