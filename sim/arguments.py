@@ -21,6 +21,7 @@ from sim.argument_types import (
     JOURNALS,
     WORLDS,
     count,
+    file,
     folder,
     hint,
     nearest,
@@ -122,6 +123,7 @@ def _parsers(argv: Sequence[str]) -> tuple[Parser, dict[str, Parser]]:
         ("replay", "make an execution again from its tape"),
         ("shrink", "find the smallest execution that fails like that of a tape"),
         ("diff", "name the first step in which the executions of two tapes differ"),
+        ("check", "say whether a live run's journal is one that the simulated machine allows"),
         ("version", "print the version"),
     ):
         commands[name] = table.add_parser(name, help=what, description=what, allow_abbrev=False)
@@ -166,6 +168,10 @@ def _options(name: str, parser: Parser) -> None:
         from sim import exploring_arguments
 
         exploring_arguments.OPTIONS[name](parser)
+    elif name == "check":
+        parser.add_argument(
+            "journals", nargs="+", type=file, metavar="JOURNAL", help="of a live run of a ring"
+        )
     elif name == "report":
         parser.add_argument(
             "bundle", type=folder, metavar="BUNDLE", help="the folder that a hang's run has kept"

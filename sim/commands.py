@@ -127,5 +127,6 @@ COMMANDS: Mapping[str, Callable[[], Command]] = {
     "replay": _simulated("sim.replaying", "replay"),
     "shrink": _simulated("sim.tapes", "shrink_tape"),
     "diff": _simulated("sim.tapes", "diff"),
+    "check": _simulated("sim.checking", "check_command"),
     "version": lambda: _version,
 }

@@ -51,7 +51,7 @@ ONCE = {
         attach_agrees fault_conformance scenarios_negative scenarios_startup scenarios_suite
     """.split(),
     "the simulated machine, what explores it, and machine instructions: all that is C": """
-        explore_command explore_coverage explore_deadlines explore_evidence explore_exhaustive
+        check explore_command explore_coverage explore_deadlines explore_evidence explore_exhaustive
         explore_judging explore_monitors explore_programs explore_reduction explore_small_rings
         explore_views fibers lifecycle litmus litmus_axioms litmus_live litmus_random op_sets
         portable_fibers replay_live shrinking spinloop_mutants tape tapes_commands

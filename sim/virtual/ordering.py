@@ -182,7 +182,6 @@ class _Ordering:
         )
 
 
-
 def in_program_order(ops: Sequence[_Op], end: int) -> None:
     """None is taken before the one that its process took before it. What could be seen nowhere is
     taken at the end."""
@@ -207,8 +206,16 @@ def with_first_polls(ops: Sequence[_Op]) -> List[_Op]:
         if is_first and end < len(ops) and _is_of_a_wait(ops[end].turn.site):
             # All at once: nobody comes between the last of the one and the first of the other.
             last = ops[end - 1]
-            found += [replace(op, loads=[], at=last.at, seen_at=last.seen_at,
-                              turn=replace(op.turn, line=last.turn.line)) for op in ops[at:end]]
+            found += [
+                replace(
+                    op,
+                    loads=[],
+                    at=last.at,
+                    seen_at=last.seen_at,
+                    turn=replace(op.turn, line=last.turn.line),
+                )
+                for op in ops[at:end]
+            ]
         at = end
     return found
 

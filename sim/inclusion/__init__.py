@@ -1,0 +1,1 @@
+"""Is what a live run's journal says an execution that the simulated machine allows?"""
