@@ -36,7 +36,8 @@ time.sleep(600)
 def process(pid: int, *wakers: Optional[Sequence[int]], **changed: Any) -> Dict[str, Any]:
     """One thread for each of `wakers`."""
     threads = [{"wakers": each, "cpu_ns": 0, "switches": 0} for each in wakers]
-    return {"pid": pid, "state": "S", "timers": False, "threads": threads, **changed}
+    found = {"pid": pid, "state": "S", "is_frozen": False, "timers": False, "threads": threads}
+    return {**found, **changed}
 
 
 def can_move(*processes: Dict[str, Any]) -> bool:
@@ -47,6 +48,7 @@ def test_who_waits_for_its_own_threads_or_for_its_like_waits_for_ever() -> None:
     assert not can_move(process(1, [1], [1]))
     assert not can_move(process(1, [1, 2]), process(2, [2]))
     assert not can_move(process(1, [1, 2]), process(2, None, state="T"))
+    assert not can_move(process(1, [1, 2]), process(2, None, is_frozen=True))
 
 
 @pytest.mark.parametrize(

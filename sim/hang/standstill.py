@@ -10,11 +10,13 @@ Evidence = Mapping[str, Any]  # as sim.live.program_evidence collects it
 
 def nobody_can_move(evidence: Evidence) -> bool:
     """Every thread waits for others of these processes, without a time-out, or its process is
-    stopped: all would go on waiting however long they are watched. False also where it is not
-    known what a thread waits for, and of a process that a debugger has stopped."""
+    stopped or frozen: all would go on waiting however long they are watched. False also where it
+    is not known what a thread waits for, and of a process that a debugger has stopped."""
     there = {process["pid"] for process in evidence["processes"]}
     return bool(there) and all(
-        process["state"] == "T" or (not process["timers"] and waits_within(process, there))
+        process["state"] == "T"
+        or process["is_frozen"]
+        or (not process["timers"] and waits_within(process, there))
         for process in evidence["processes"]
     )
 

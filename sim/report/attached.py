@@ -99,6 +99,8 @@ def _row(process: Mapping[str, Any]) -> Sequence[str]:
 
 def _call(words: str) -> str:
     number = words.partition(" ")[0]
+    if number == "-1":  # in none, but blocked, or ended
+        return "-"
     return CALLS.get(int(number), number) if number.isdigit() else number or "not to be read"
 
 
