@@ -80,6 +80,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if arguments.command == "shrink" and arguments.output is not None:
         _refuse_irregular(arguments.output, f"--output {arguments.output}")
         _refuse_no_folder(arguments.output.parent, f"--output {arguments.output}")
+    if arguments.command == "bench":
+        for flag in ("json", "page"):
+            file = getattr(arguments, flag)
+            if file is not None:
+                _refuse_unwritable(file, f"--{flag} {file}")
+        if arguments.plots is not None:
+            _refuse_no_folder(arguments.plots, f"--plots {arguments.plots}")
     if arguments.command == "replay" and arguments.svg is not None:
         _refuse_unwritable(arguments.svg, f"--svg {arguments.svg}")
     return arguments
@@ -116,6 +123,7 @@ def _parsers(argv: Sequence[str]) -> tuple[Parser, dict[str, Parser]]:
         ("try", "run a command of your own under faults, and say what happened"),
         ("matrix", "run scenarios of programs in several interpreters, and print one table"),
         ("attach", "say why processes stand still that something else has started"),
+        ("bench", "measure transports side by side on this machine"),
         ("new", "write a commented scenario to begin with"),
         ("report", "print what is known of a hang, from its bundle"),
         ("doctor", "say what this host offers, what is missing, and what dead runs left over"),
@@ -180,6 +188,10 @@ def _options(name: str, parser: Parser) -> None:
         from sim import attaching_arguments
 
         attaching_arguments.attach_options(parser)
+    elif name == "bench":
+        from sim import benching_arguments
+
+        benching_arguments.bench_options(parser)
     elif name == "doctor":
         parser.add_argument(
             "--reap", action="store_true", help="remove what dead runs left over, and only that"

@@ -122,6 +122,7 @@ COMMANDS: Mapping[str, Callable[[], Command]] = {
     "new": _later("sim.trying", "new_command"),
     "report": _later("sim.reporting", "report_command"),
     "attach": _later("sim.attaching", "attach_command"),
+    "bench": _later("sim.benching", "bench_command"),
     "doctor": _later("sim.surroundings", "doctor_command"),
     "explore": _simulated("sim.exploration", "explore"),
     "replay": _simulated("sim.replaying", "replay"),

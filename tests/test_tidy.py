@@ -36,14 +36,15 @@ LAYERS = (
     ("subjects", "expectations"),
     ("nemesis", "verdict"),
     ("virtual", "live", "cluster"),
-    ("hang", "watch", "inclusion"),
+    ("hang", "watch", "inclusion", "bench"),
     ("report",),
     ("bundle", "loading", "run", "worlds"),
     ("argument_types", "exploring_arguments", "trying_arguments", "attaching_arguments"),
+    ("benching_arguments",),
     ("arguments", "selection"),
     ("crew", "running"),
     ("matrix", "reading", "reporting", "surroundings", "exploration", "tapes", "trying"),
-    ("attaching", "replaying", "checking"),
+    ("attaching", "replaying", "checking", "benching"),
     ("cli", "commands", "pytest_plugin", "pytest_watch"),
     ("testing",),
     ("spinbed",),
@@ -83,6 +84,7 @@ CLOCK_NAMES = (
 )
 UNDER_TEST = ("sim/inside/", "sim/subjects/", "sim/testing/kit_program")  # not in the bed
 WATCHING = ("sim/watch/", "sim/pytest_watch")  # of programs and tests, no bed around them
+BENCH = ("sim/bench/",)  # each peer in processes of its own, outside of any world
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
 COMMAND_LINE = (
     *("sim/running", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
@@ -91,7 +93,7 @@ COMMAND_LINE = (
 PRINTS = (
     *("sim/commands.py", "sim/arguments.py", "sim/running.py", "sim/reading.py"),
     *("sim/surroundings.py", "sim/trying.py", "sim/matrix.py", "sim/reporting.py"),
-    "sim/attaching.py",
+    *("sim/attaching.py", "sim/benching.py"),
 )
 BANS = {
     "print": Ban(
@@ -109,13 +111,13 @@ BANS = {
     "processes": Ban(
         PROCESS_NAMES,
         PRODUCT,
-        ("sim/live/", *UNDER_TEST, "sim/testing/wait_", *OWN_PROCESS, *WATCHING),
+        ("sim/live/", *UNDER_TEST, "sim/testing/wait_", *OWN_PROCESS, *WATCHING, *BENCH),
         "ask a verb of the World; processes, signals and memory are made in sim/live/",
     ),
     "clocks": Ban(
         CLOCK_NAMES,
         PRODUCT,
-        ("sim/live/", *UNDER_TEST, "cy_kernels/", *COMMAND_LINE, *WATCHING),
+        ("sim/live/", *UNDER_TEST, "cy_kernels/", *COMMAND_LINE, *WATCHING, *BENCH),
         "ask world.now_ns(); wall clocks live in sim/live/ and cy_kernels/",
     ),
     "sleeps": Ban(
