@@ -8,7 +8,7 @@ SPREAD := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 BIN := $(VENV)/bin
 SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spinbed.py) $(shell \
 	find sim cy_kernels -name '*.py' -o -name '*.py[xi]' -o -name '*.px[di]' -o -name py.typed) \
-	$(wildcard sim/subjects/native/*.c)
+	$(wildcard sim/subjects/native/*.c sim/bench/*.c)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unprivileged test-aarch64 test-newest abi3 lint types soak litmus bench clean prerequisites
