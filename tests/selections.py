@@ -22,8 +22,8 @@ EVERY = """
 ENDS = """
     attach attach_refused bench cli_interrupted cluster cpu fault_abi fault_starting
     fault_surroundings fault_wakes gate gate_batches gate_raise golden_tapes journal live_hangs
-    live_pythons live_watcher nemesis plugins programs spinloop_fuzz spinloop_replaces spying standstill
-    startup_scenarios steps_live subject_borrowed_constants subject_kernel_loader
+    live_pythons live_watcher nemesis plugins programs spinloop_fuzz spinloop_replaces spying
+    standstill startup_scenarios steps_live subject_borrowed_constants subject_kernel_loader
     subject_lazy_backend subject_loader_deaths subject_parallel_import subject_start_method trap
     trap_disturbed trap_rings trap_signals trying virtual_determinism watch watch_monitor
 """.split()
