@@ -15,6 +15,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Uni
 
 from rich.console import Console
 
+from sim.abc import NO_TRANSPORT
 from sim.arguments import selected, tape_name
 from sim.errors import ExitStatus, Problem, ScenarioError, worst
 from sim.hang.classes import Hang
@@ -38,6 +39,7 @@ from sim.virtual.exploring import (
     shard_of,
     union,
 )
+from sim.virtual.lifecycle.player import objections_to
 from sim.virtual.limits import lacks
 from sim.virtual.reduction import NOTHING
 from sim.virtual.schedulers import parse
@@ -194,9 +196,15 @@ def _combinations(
     return [
         Combination(make_plan(scenario, arguments.seed), model, scheduler)
         for scenario in scenarios
-        for model in arguments.models or scenario.explore.models
+        for model in _models(scenario, arguments)
         for scheduler in arguments.schedulers or map(parse, scenario.explore.schedulers)
     ]
+
+
+def _models(scenario: Scenario, arguments: argparse.Namespace) -> Sequence[str]:
+    if scenario.transport is NO_TRANSPORT:
+        return (tapes.PROGRAMS,)
+    return arguments.models or scenario.explore.models
 
 
 def _chunks(combinations: Sequence[Combination], arguments: argparse.Namespace) -> Iterator[Chunk]:
@@ -271,6 +279,8 @@ def _told(
             hang = _hang(combination, sum_of.first[1])
             if hang is not None:
                 console.print(textwrap.indent(str(hang), INDENT), soft_wrap=True)
+            for why in _objections(combination, sum_of.first[1]):
+                console.print(textwrap.indent(why, INDENT), soft_wrap=True)
             _keep(combination, *sum_of.first, texts, arguments, console)
     covered = union(each for _, each in crowd.coverage)
     console.print(totals_line(total, elapsed_s, covered), soft_wrap=True)
@@ -288,6 +298,13 @@ def _hang(combination: Combination, played: Played) -> Optional[Hang]:
     return explain(
         combination.plan, combination.model, played.choices, steps_max=played.outcome.steps
     )
+
+
+def _objections(combination: Combination, played: Played) -> Sequence[str]:
+    """Of the checkers, to an execution of programs; those of a ring are told by its finding."""
+    if not combination.plan.is_of_programs:
+        return ()
+    return objections_to(combination.plan, played.choices)
 
 
 def _contradicted(

@@ -63,7 +63,7 @@ def crew_for(
     environment asks for kernels of no kind. Builds what other interpreters need: a minute each."""
     default_kernels()  # what there is to warn of comes before the first run
     for plan in plans:
-        if lack_of_interpreters(plan) is None:
+        if plan.world == "live" and lack_of_interpreters(plan) is None:
             build_for(plan)
 
     def skip(plan: Plan) -> Optional[RunResult]:

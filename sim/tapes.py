@@ -13,13 +13,14 @@ from typing import List, Tuple
 
 from rich.console import Console
 
-from sim.errors import ExitStatus, WorldError
-from sim.hang.explain import hang_class
+from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
+from sim.hang.explain import explain, hang_class
 from sim.report import difference, lanes
 from sim.report.output import printing
 from sim.scenario.plan import Plan
 from sim.transport.words import name_at, value_at
 from sim.virtual import tape as tapes
+from sim.virtual.lifecycle.player import ProgramsPlayer, events, objections_to
 from sim.virtual.players import open_player
 from sim.virtual.reduction import NOTHING
 from sim.virtual.shrinking import Played, Shrunk, shrink
@@ -43,6 +44,7 @@ def in_words(outcome: Outcome, plan: Plan) -> str:
             "stuck": "stuck: nothing can move any more",
             "out_of_steps": f"no end within {outcome.steps} steps",
             "in_time": "not over by its deadline",
+            "found": "a checker objects",
         }.get(outcome.stop, outcome.stop)
     name, process, position = outcome.finding
     return f"{name} at position {position}, found by {names(plan)[process]}"
@@ -71,6 +73,8 @@ def replay(arguments: argparse.Namespace) -> ExitStatus:
 def _replay(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     tape = tapes.load(arguments.tape)
     plan = tape.plan()
+    if plan.is_of_programs:
+        return _replay_programs(arguments, tape, plan, console)
     is_traced = arguments.trace or arguments.svg is not None
     played, execution = traced(tape, plan) if is_traced else (_played(tape, plan), None)
     if execution is not None and arguments.trace:
@@ -89,6 +93,27 @@ def _replay(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     return status_of(played.outcome)
 
 
+def _replay_programs(
+    arguments: argparse.Namespace, tape: Tape, plan: Plan, console: Console
+) -> ExitStatus:
+    if arguments.svg is not None:
+        said = "the executions of programs have no lanes that could be drawn: take --trace"
+        raise ScenarioError([Problem(str(arguments.tape), None, "--svg", said)])
+    played = ProgramsPlayer(plan).replay(tape.choices)
+    for line in events(plan, tape.choices) if arguments.trace else ():
+        console.print(line, soft_wrap=True)
+    console.print(tape_line(tape, plan), soft_wrap=True)
+    hang = explain(plan, tape.model, tape.choices)
+    for text in [*objections_to(plan, tape.choices), *([] if hang is None else [str(hang)])]:
+        console.print(text, soft_wrap=True)
+    said = f"{in_words(played.outcome, plan)}  hash {played.outcome.hash:016x}"
+    console.print(said, soft_wrap=True)
+    if _has_diverged(tape, played):
+        console.print(DIVERGED)
+        return ExitStatus.BUG
+    return status_of(played.outcome)
+
+
 def shrink_tape(arguments: argparse.Namespace) -> ExitStatus:
     with printing() as console:
         return _shrink(arguments, console)
@@ -97,6 +122,8 @@ def shrink_tape(arguments: argparse.Namespace) -> ExitStatus:
 def _shrink(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     tape = tapes.load(arguments.tape)
     plan = tape.plan()
+    if plan.is_of_programs:
+        return _shrink_programs(arguments, tape, plan, console)
     played = _played(tape, plan)
     if _has_diverged(tape, played):
         console.print(DIVERGED)
@@ -128,6 +155,26 @@ def _shrink(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     return status_of(small.outcome)
 
 
+def _shrink_programs(
+    arguments: argparse.Namespace, tape: Tape, plan: Plan, console: Console
+) -> ExitStatus:
+    """The choices alone: a plan of programs has nothing that could be left out of it."""
+    player = ProgramsPlayer(plan)
+    played = player.replay(tape.choices)
+    if _has_diverged(tape, played):
+        console.print(DIVERGED)
+        return ExitStatus.BUG
+    less, tried = player.with_fewer(played)
+    small = replace(tape, choices=less.choices, outcome=less.outcome)
+    file = arguments.output or _beside(arguments.tape)
+    tapes.save(small, file)
+    console.print(f"before  {tape_line(tape, plan)}", soft_wrap=True)
+    console.print(f"after   {tape_line(small, plan)}", soft_wrap=True)
+    console.print(f"{file} written after {tried} executions", soft_wrap=True)
+    console.print(shlex.join(["spinbed", "replay", str(file), "--trace"]), soft_wrap=True)
+    return status_of(small.outcome)
+
+
 def _shrunk(tape: Tape, result: Shrunk) -> Tape:
     return replace(
         tape,
@@ -151,6 +198,9 @@ def _diff(arguments: argparse.Namespace, console: Console) -> ExitStatus:
     pair = [tapes.load(file) for file in (arguments.tape, arguments.other)]
     executions = []
     for tape in pair:
+        if tape.model == tapes.PROGRAMS:
+            said = "is of programs: compare what `spinbed replay --trace` prints of both"
+            raise ScenarioError([Problem(tape.path, None, None, said)])
         played, execution = traced(tape, tape.plan())
         if _has_diverged(tape, played):
             console.print(DIVERGED)

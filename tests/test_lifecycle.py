@@ -11,6 +11,7 @@ import pytest
 from scenario_plans import plan_of
 from simulated_programs import Made
 
+from sim.cli import main
 from sim.errors import ScenarioError
 from sim.hang.simulated_programs import tell
 from sim.run import plan_all
@@ -206,3 +207,26 @@ def test_what_has_no_model_is_refused_by_its_key(tmp_path: Path) -> None:
         plan_all(load(path), 0, "virtual")
     keys = [(each.key, each.line) for each in refused.value.problems]
     assert keys == [("process[0].program", 7), ("process[0].python", 8), ("check[0].alias", 11)]
+
+
+@pytest.mark.parametrize(("python", "status"), [("3.12", 1), ("3.13.13", 0)])
+def test_exploring_finds_the_order_in_which_an_import_goes_wrong_and_its_tape_shows_it_again(
+    tmp_path: Path, capsys: Any, python: str, status: int
+) -> None:
+    text = (SCENARIOS / "virtual/import_race.toml").read_text(encoding="utf-8")
+    file = tmp_path / "race.toml"
+    file.write_text(text.replace('python = "3.12"', f'python = "{python}"'))
+    words = ["explore", str(file), "--tape-dir", str(tmp_path), "--executions", "30"]
+    assert main(words) == status
+    tapes = list(tmp_path.glob("*.json"))
+    if status == 0:
+        assert not tapes
+        return
+    (tape,) = tapes
+    assert main(["shrink", str(tape), "--output", str(tmp_path / "less.json")]) == 1
+    capsys.readouterr()
+    assert main(["replay", str(tmp_path / "less.json"), "--trace"]) == 1
+    said = capsys.readouterr().out
+    assert "MainThread: has modelkit from sys.modules while it is imported" in said
+    assert "preload: has executed modelkit, which replaced itself" in said
+    assert "| ImportError: cannot import name 'GenerationConfig' from 'modelkit' (" in said

@@ -72,7 +72,7 @@ def test_a_tape_is_cut_anywhere_and_the_message_says_so(made: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("keys", "line_of", "said"),
     [
-        ({"model": "psso"}, '"model"', "unknown model 'psso'; one of sc, tso, pso, ra (did you"),
+        ({"model": "psso"}, '"model"', "unknown model 'psso'; one of sc, tso, pso, ra, programs"),
         ({"scheduler": "randon"}, '"scheduler"', "did you mean 'random'?"),
         ({"scenario__seed": "7"}, '"seed"', "expected a whole number, got '7' (a string)"),
         ({"scenario__seed": -1}, '"seed"', "-1 is too small: at least 0"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from sim.hang.classes import Hang
 from sim.hang.simulated import classify
+from sim.hang.simulated_programs import explain_programs
 from sim.history.history import History
 from sim.history.op import HANG
 from sim.nemesis import Nemesis
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 def explain(plan: Plan, model: str, tape: bytes, *, steps_max: int = STEPS_MAX) -> Optional[Hang]:
     """Why the execution that the tape records stopped, after `steps_max` steps at the latest; None:
     not in a hang."""
+    if plan.is_of_programs:
+        return explain_programs(plan, tape)
 
     def bring() -> Simulation:
         made = simulation_of(plan, model, steps_max=steps_max)

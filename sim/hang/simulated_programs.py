@@ -11,11 +11,14 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequ
 
 from sim.hang.classes import Hang, Wait
 from sim.history.hang_class import MEANINGS, HangClass
+from sim.scenario.plan import Plan
 from sim.virtual.lifecycle.channels import End
+from sim.virtual.lifecycle.execution import execute_programs
 from sim.virtual.lifecycle.interpreter import SHUTDOWN, PyThread
 from sim.virtual.lifecycle.locks import Lock
-from sim.virtual.lifecycle.machine import STOPPED, Machine, Process, Thread
+from sim.virtual.lifecycle.machine import STOPPED, Machine, Process, Thread, called
 from sim.virtual.lifecycle.modules import IMPORTING, ModuleLock
+from sim.virtual.world import REPLAY
 
 # What says more of the cause comes first, as for live programs.
 ORDER = (
@@ -46,6 +49,20 @@ def tell_apart(
         "each": [str(wait) for wait in told.waits],
         "peers": {wait.who: [*wait.waits_for] for wait in told.waits},
     }
+
+
+def explain_programs(plan: Plan, tape: bytes) -> Optional[Hang]:
+    """Why the execution that the tape records was cut short; None: it was not."""
+    told: List[Hang] = []
+
+    def listen(
+        machine: Machine, programs: Sequence[Process], probes: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        told.append(tell(machine, programs, probes))
+        return {"class": told[-1].kind.value}
+
+    made = execute_programs(plan, scheduler=REPLAY, tape=tape, tell=listen)
+    return told[-1] if made.is_cut_short else None
 
 
 def tell(machine: Machine, programs: Sequence[Process], probes: Mapping[str, str]) -> Hang:
@@ -160,31 +177,19 @@ class _Walk:
             self._told.add(thread)
             peers = tuple(_name(each.process) for each in others)
             at = f"{thread.name}{', ' + thread.doing if thread.doing else ''}"
-            self.waits.append(Wait(_name(thread.process), "asleep", at, (_called(on),), peers))
+            self.waits.append(Wait(_name(thread.process), "asleep", at, (called(on),), peers))
 
 
 def _reason(kind: HangClass, on: Any) -> str:
     if kind is HangClass.FORK_INHERITED_LOCK:
-        return f"a fork of its parent, waits for {_called(on)}, which no thread of it can have"
+        return f"a fork of its parent, waits for {called(on)}, which no thread of it can have"
     if kind is HangClass.LOCK_OWNER_DEAD:
-        return f"waits for {_called(on)}, whose thread has ended"
-    return f"waits for {_called(on)}, and no other thread is left"
+        return f"waits for {called(on)}, whose thread has ended"
+    return f"waits for {called(on)}, and no other thread is left"
 
 
 def _what(wait: Any) -> str:
-    return "goes on" if wait is None else f"waits for {_called(wait.on)}"
-
-
-def _called(on: Any) -> str:
-    if isinstance(on, ModuleLock):
-        return f"the import lock of {on.name}"
-    if isinstance(on, PyThread):
-        return f"the end of {on.name}"
-    if isinstance(on, Process):
-        return f"the end of process {on.pid}"
-    if isinstance(on, End):
-        return f"an end of a {on.channel.name}"
-    return str(getattr(on, "name", "nothing in particular"))
+    return "goes on" if wait is None else f"waits for {called(wait.on)}"
 
 
 def _name(process: Process) -> str:

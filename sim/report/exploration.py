@@ -64,9 +64,9 @@ def outcome_line(
 
 def totals_line(total: Found, elapsed_s: float, covered: Coverage) -> Text:
     line = Text(f"\n{_rate_in_words(total.executions, total.steps, elapsed_s)}", style="dim")
-    line.append(
-        f"\nabout {covered.states} distinct states, {len(covered.reads_from)} reads-from pairs"
-    )
+    if covered.sketch:  # of programs no memory is looked at
+        pairs = len(covered.reads_from)
+        line.append(f"\nabout {covered.states} distinct states, {pairs} reads-from pairs")
     return line
 
 

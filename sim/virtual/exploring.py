@@ -10,6 +10,7 @@ from typing import Callable, FrozenSet, Iterable, Optional, Tuple, Union
 
 from sim.scenario.plan import Plan
 from sim.virtual.judging import ONE_IN, contradiction
+from sim.virtual.lifecycle.player import ProgramsPlayer
 from sim.virtual.players import Alone, Driven, played
 from sim.virtual.schedulers import Scheduler
 from sim.virtual.shrinking import Played
@@ -97,6 +98,58 @@ class Explorer:
     """Of one thread; an execution is a function of the combination and its seed alone."""
 
     def __init__(self, combination: Combination, now_s: Callable[[], float]) -> None:
+        self._searched: Union[_Rings, _Programs] = (
+            _Programs(combination)
+            if combination.plan.is_of_programs
+            else _Rings(combination, now_s)
+        )
+
+    @property
+    def coverage(self) -> Coverage:
+        return self._searched.coverage
+
+    def explore(
+        self, seeds: range, *, counts_all: bool, is_over: Callable[[], bool]
+    ) -> Tuple[Found, bool]:
+        """What these came to, and whether all were made: with the first failure it ends, unless
+        all are to be counted."""
+        found = Found()
+        at = seeds.start
+        per_execution = 1000
+        while at < seeds.stop:
+            if is_over() or (found.first is not None and not counts_all):
+                return found, found.first is not None and not counts_all
+            count = min(seeds.stop - at, max(1, STEPS_AT_ONCE // per_execution))
+            done, steps, last = self._searched.some(at, count)
+            per_execution = max(1, steps // done)
+            found.executions += done
+            found.steps += steps
+            found.checked += last is not None
+            failure = last.outcome.failure if last is not None else None
+            if last is not None and failure is not None:
+                found.failures[failure] += 1
+                found.first = found.first or ((at + done - 1) % SEEDS, last)
+            at += done
+        return found, True
+
+
+class _Programs:
+    """Models of programs. The checkers judge every execution; no machine watches memory."""
+
+    coverage = Coverage()
+
+    def __init__(self, combination: Combination) -> None:
+        self._scheduler = combination.scheduler
+        self._player = ProgramsPlayer(combination.plan)
+
+    def some(self, first: int, count: int) -> Tuple[int, int, Optional[Played]]:
+        """One, its steps, and what it came to."""
+        last = self._player.execute(self._scheduler, first % SEEDS)
+        return 1, last.outcome.steps, last
+
+
+class _Rings:
+    def __init__(self, combination: Combination, now_s: Callable[[], float]) -> None:
         self._combination = combination
         self._plan = combination.plan
         self._scheduler = combination.scheduler
@@ -116,31 +169,7 @@ class Explorer:
             frozenset(made.outcomes),
         )
 
-    def explore(
-        self, seeds: range, *, counts_all: bool, is_over: Callable[[], bool]
-    ) -> Tuple[Found, bool]:
-        """What these came to, and whether all were made: with the first failure it ends, unless
-        all are to be counted."""
-        found = Found()
-        at = seeds.start
-        per_execution = 1000
-        while at < seeds.stop:
-            if is_over() or (found.first is not None and not counts_all):
-                return found, found.first is not None and not counts_all
-            count = min(seeds.stop - at, max(1, STEPS_AT_ONCE // per_execution))
-            done, steps, last = self._some(at, count)
-            per_execution = max(1, steps // done)
-            found.executions += done
-            found.steps += steps
-            found.checked += last is not None
-            failure = last.outcome.failure if last is not None else None
-            if last is not None and failure is not None:
-                found.failures[failure] += 1
-                found.first = found.first or ((at + done - 1) % SEEDS, last)
-            at += done
-        return found, True
-
-    def _some(self, first: int, count: int) -> Tuple[int, int, Optional[Played]]:
+    def some(self, first: int, count: int) -> Tuple[int, int, Optional[Played]]:
         """Executions made, up to the first that the checkers judge too; their steps; that one.
 
         They judge each that did not end well, and one in a thousand. Raises Disagreement.

@@ -39,6 +39,8 @@ class Reduction:
     def applied_to(self, plan: Plan) -> Plan:
         """The smaller plan. Injections go with their targets. Raises ValueError where the plan
         has no such reader or injection."""
+        if plan.is_of_programs:  # nothing of it can be left out
+            return plan
         ranks = {process.rank for process in plan.processes if process.rank is not None}
         kept = set(ranks if self.readers is None else self.readers)
         indices = {injection.index for injection in plan.injections}

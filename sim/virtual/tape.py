@@ -31,6 +31,7 @@ from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.problems import Collector
 from sim.virtual import schedulers
+from sim.virtual.lifecycle.version import version
 from sim.virtual.program import STEPS_MAX
 from sim.virtual.reduction import Reduction
 
@@ -40,11 +41,15 @@ FILE_MAX_BYTES = 64 << 20  # an execution of the longest kind, every choice of i
 PAIRS_A_LINE = 12
 U64_MAX = 2**64 - 1
 OPTION_MAX = 255  # a tape has a byte for it
+PROGRAMS = "programs"  # in the place of a memory model: no memory was simulated
 
 
-def protocol() -> str:
-    """Names what a choice means: the steps, the layout, the machine."""
-    facts = (FORMAT, explore.MACHINE_VERSION, explore.STEPS, explore.MODELS, LAYOUT_VERSION)
+def protocol(model: str) -> str:
+    """Names what a choice means: the steps, the layout, the machine; or the models of programs."""
+    facts: Tuple[Any, ...] = (FORMAT, version())
+    if model != PROGRAMS:
+        machine = (explore.MACHINE_VERSION, explore.STEPS, explore.MODELS)
+        facts = (FORMAT, *machine, LAYOUT_VERSION)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -98,7 +103,7 @@ class Tape:
 
 U64 = Annotated[int, Field(ge=0, le=U64_MAX)]
 Count = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Model = Annotated[str, OneOf("model", lambda: explore.MODELS)]
+Model = Annotated[str, OneOf("model", lambda: (*explore.MODELS, PROGRAMS))]
 Stop = Annotated[str, OneOf("stop", lambda: explore.STOPS)]
 Finding = Annotated[str, OneOf("finding", lambda: explore.FINDINGS)]
 
@@ -162,7 +167,7 @@ def dump(tape: Tape) -> str:
     document: Dict[str, Any] = {
         "kind": KIND,
         "format": FORMAT,
-        "protocol": protocol(),
+        "protocol": protocol(tape.model),
         "scenario": {
             "path": tape.path,
             "name": tape.name,
@@ -241,11 +246,11 @@ def load(path: Path) -> Tape:
     if not is_whole:
         said = "does not fit the rest: the tape was edited, or a part of it is gone"
         problems.add(("checksum",), said)
-    elif raw.get("protocol") != protocol():
+    elif raw.get("protocol") != (own := protocol(str(raw.get("model")))):
         problems.add(
             ("protocol",),
             f"was made on protocol {raw.get('protocol')}; this version of spinbed has "
-            f"{protocol()}: its choices mean nothing here; explore the scenario anew",
+            f"{own}: its choices mean nothing here; explore the scenario anew",
         )
         raise ScenarioError(problems.found)
     document = problems.validated(_Document, raw, ())

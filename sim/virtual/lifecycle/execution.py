@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence, Tuple
 
 from sim.history.history import History
 from sim.nemesis import provoke
@@ -24,6 +25,7 @@ class ProgramsExecution:
     clock_ns: int  # virtual
     is_cut_short: bool  # by its deadline
     has_diverged: bool
+    seen: Sequence[Tuple[int, str]] = ()  # ns, and what happened, where it was traced
 
 
 def execute_programs(
@@ -34,6 +36,7 @@ def execute_programs(
     tape: bytes = b"",
     expected_choices: int = 0,
     tell: Tell = of_no_class,
+    traces: bool = False,
 ) -> ProgramsExecution:
     """As sim.virtual.execution.execute. Raises BadScheduler."""
     chooser: Chooser
@@ -42,8 +45,9 @@ def execute_programs(
     else:
         chooser = Drawn(parse(scheduler), seed, expected_choices)
     world = SimulatedPrograms(plan, chooser, tell)
-    provoke(world, plan.injections)
     machine = world.simulation
+    machine.seen = [] if traces else None
+    provoke(world, plan.injections)
     is_cut_short = world.is_cut_short
     return ProgramsExecution(
         history=world.finish(),
@@ -53,4 +57,5 @@ def execute_programs(
         clock_ns=machine.clock_ns,
         is_cut_short=is_cut_short,
         has_diverged=chooser.has_diverged,
+        seen=tuple(machine.seen or ()),
     )

@@ -14,7 +14,7 @@ from sim.virtual.lifecycle.machine import Machine, Process, Thread
 from sim.virtual.lifecycle.modules import Importer, Module, ModuleLock, Source
 from sim.virtual.lifecycle.multiprocess import Multiprocessing
 from sim.virtual.lifecycle.steps import (
-    BODY_NS,
+    BODY_STEPS,
     START_NS,
     SWITCH_NS,
     Exited,
@@ -38,6 +38,10 @@ class PyThread:
     name: str
     is_daemon: bool
     is_over: bool = False
+
+    @property
+    def called(self) -> str:
+        return f"the end of {self.name}"
 
 
 @dataclass
@@ -104,8 +108,15 @@ class Interpreter:
     def now_ns(self) -> int:
         return self.machine.clock_ns
 
+    def saw(self, what: str) -> None:
+        self.machine.saw_of(self.thread, what)
+
     def sleep(self, ns: int) -> Steps[None]:
         yield Wait(never, None, self.now_ns + ns)
+
+    def work(self, steps: int) -> Steps[None]:
+        for _ in range(steps):
+            yield None
 
     def compute(self, ns: Optional[int]) -> Steps[None]:
         """None: for ever. Other threads have their turns."""
@@ -178,7 +189,7 @@ class Interpreter:
         """runpy.run_path: a script, as the module of that name."""
         script: Source = self.machine.files[path]
         before, self.main_path = self.main_path, path
-        yield from self.sleep(BODY_NS)
+        yield from self.work(BODY_STEPS)
         yield from script.body(self, Module(name, script))
         self.main_path = before
 

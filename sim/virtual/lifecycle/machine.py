@@ -38,6 +38,10 @@ class Thread(Shared):
     def is_main(self) -> bool:
         return self is self.process.main
 
+    @property
+    def awaits(self) -> Any:
+        return None if self.wait is None else self.wait.on
+
     def interrupt(self, handler: Steps[None]) -> None:
         self._frames.append(handler)
         self.wait = None
@@ -46,9 +50,7 @@ class Thread(Shared):
         """Nothing of it runs any more. What it leaves in `finally` is its own process's alone, and
         never yields."""
         for frame in reversed(self._frames):
-            if (
-                inspect.getgeneratorstate(frame) != inspect.GEN_RUNNING
-            ):  # who ends its own process is in the midst of it
+            if inspect.getgeneratorstate(frame) != inspect.GEN_RUNNING:  # it ends its own process
                 frame.close()
 
     def go(self) -> bool:
@@ -94,6 +96,15 @@ class Process(Shared):
         self.files.pop(number).closed()
 
 
+def called(on: Any) -> str:
+    """What somebody waits for, in words."""
+    if isinstance(on, Process):
+        return f"the end of process {on.pid}"
+    if isinstance(on, End):
+        return f"an end of a {on.channel.name or 'channel'}"
+    return str(getattr(on, "called", None) or getattr(on, "name", "nothing in particular"))
+
+
 class Machine(Shared):
     """`on_exit` hears of every process that ends."""
 
@@ -111,6 +122,7 @@ class Machine(Shared):
         self._alarms: Dict[Process, int] = {}
         self._on_exit = on_exit
         self._digest = hashlib.sha256()
+        self.seen: Optional[List[Tuple[int, str]]] = None  # a list is filled
 
     @property
     def hash(self) -> int:
@@ -119,6 +131,12 @@ class Machine(Shared):
     def saw(self, what: str) -> None:
         """Something that replays must see again."""
         self._digest.update(f"{self.clock_ns} {what}\n".encode())
+        if self.seen is not None:
+            self.seen.append((self.clock_ns, what))
+
+    def saw_of(self, thread: Thread, what: str) -> None:
+        process = thread.process
+        self.saw(f"{process.program.name} {process.pid} {thread.name}: {what}")
 
     def number(self) -> int:
         self._numbers += 1
@@ -223,6 +241,8 @@ class Machine(Shared):
         except Exited as exited:
             self.end(process, exited.status)
             return
+        if goes_on and thread.awaits is not None:
+            self.saw_of(thread, f"waits for {called(thread.awaits)}")
         if not goes_on and not process.is_dead:
             process.threads.remove(thread)
             self._threads.remove(thread)

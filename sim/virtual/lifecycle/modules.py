@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Set
 
-from sim.virtual.lifecycle.steps import BODY_NS, Steps, Wait, modelled
+from sim.virtual.lifecycle.steps import BODY_STEPS, Steps, Wait, modelled
 
 if TYPE_CHECKING:
     from sim.virtual.lifecycle.interpreter import Interpreter
@@ -64,6 +64,10 @@ class ModuleLock:
         self.name = name
         self.owner: Optional[int] = None
         self.count = 0
+
+    @property
+    def called(self) -> str:
+        return f"the import lock of {self.name}"
 
     def is_free_for(self, ident: int) -> bool:
         return self.count == 0 or self.owner == ident
@@ -120,7 +124,8 @@ class Importer:
     # What programs call.
 
     def import_module(self, py: Interpreter, name: str) -> Steps[Module]:
-        """importlib.import_module, and all imports that are written in Python."""
+        """importlib.import_module, and all imports that are written in Python. Others may have a
+        turn between any two of its lines."""
         module = self.modules.get(name)
         yield None
         if module is None or module.is_initializing:
@@ -136,13 +141,15 @@ class Importer:
         return module
 
     def import_statement(self, py: Interpreter, name: str) -> Steps[Module]:
-        """`import name`, which looks into sys.modules itself first."""
-        module = self.modules.get(name)
+        """`import name`, which looks into sys.modules itself first. That is C: no other thread has
+        a turn between the look and the question whether the module is being imported."""
         yield None
+        module = self.modules.get(name)
         if module is None:
             found = yield from self.import_module(py, name)
             return found
         if module.is_initializing:
+            py.saw(f"has {name} from sys.modules while it is imported")
             yield from self._wait_until_initialized(py, name)
             if py.behaviour.looks_again_after_wait and self.modules.get(name) is not module:
                 found = yield from self.import_statement(py, name)
@@ -203,7 +210,8 @@ class Importer:
         thread = py.thread
         doing, thread.doing = thread.doing, IMPORTING
         try:
-            yield from py.sleep(BODY_NS)
+            py.saw(f"executes {name}")
+            yield from py.work(BODY_STEPS)
             yield from py.hooks.in_body(py, name)
             yield from source.body(py, module)
         except Exception:
@@ -213,6 +221,7 @@ class Importer:
             module.is_initializing = False
             thread.doing = doing
         found = self.modules[name]  # whatever stands there now
+        py.saw(f"has executed {name}" + (", which replaced itself" if found is not module else ""))
         yield from py.hooks.after_body(py, name)
         return found
 

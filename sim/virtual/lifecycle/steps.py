@@ -15,7 +15,7 @@ S = 1_000_000_000
 # What things cost, about as measured; models need no more than their order.
 START_NS = 20 * MS  # of an interpreter: from exec to the first line of a program
 FORK_NS = 1 * MS
-BODY_NS = MS // 10  # to find and to compile a module
+BODY_STEPS = 5  # of a module, to be found and compiled: work, in which others may have their turns
 SWITCH_NS = 5 * MS  # sys.getswitchinterval()
 
 
