@@ -22,6 +22,7 @@ from sim.live.shared_evidence import collect
 
 WINDOW_NS = 100_000_000
 WATCHDOG_S = 60
+ADDRESS = 0x7F00
 KILLED = {"pid": 9, "parent": 7, "status": int(signal.SIGKILL)}
 IN_CONDITION = ("/usr/lib/python3.11/multiprocessing/synchronize.py", "wait")
 
@@ -33,14 +34,16 @@ def process(
     thread = {"tid": pid, "state": "S", "cpu_ns": cpu_ms * 1_000_000, "queued_ns": 0}
     thread.update(switches=0, wait_channel="", system_call="running", wakers=wakers)
     seen = {"pid": pid, "parent": 1, "command": "python", "state": "S", "is_fork": False}
-    seen.update(name=None, threads=[thread], stacks=[], locks=[], is_frozen=False, timers=False)
+    seen.update(name=None, threads=[thread], stacks=[], locks=[], shared_locks=None)
+    seen.update(is_frozen=False, timers=False)
     seen.update(answers=True, gil=None)
     return {**seen, **more}
 
 
 def lock(kind: str = "semaphore", *waiters: int, **more: Any) -> Dict[str, Any]:
     seen = {"kind": kind, "name": "a", "owner": None, "waiters": list(waiters or (7,))}
-    return {**seen, "mapped_by": seen["waiters"], **more}
+    found = {**seen, "mapped_by": seen["waiters"], **more}
+    return {**found, "at": [(pid, ADDRESS) for pid in found["mapped_by"]]}
 
 
 def evidence(
@@ -88,6 +91,32 @@ def test_a_semaphore_is_told_only_where_nobody_alive_would_give_it_back(
     mapped = [each["pid"] for each in processes]
     given = evidence(*processes, locks=[lock(mapped_by=mapped)], dead=dead)
     assert kind(tell_of_locks(given)) is told
+
+
+@pytest.mark.parametrize(
+    ("taken", "dead", "told"),
+    [
+        ([0, 0], [], HangClass.LOCK_OWNER_DEAD),
+        ([0, 1], [KILLED], HangClass.DEADLOCK),
+        ([1, 0], [KILLED], HangClass.DEADLOCK),
+        ([0, None], [], HangClass.DEADLOCK),
+        ([0, None], [KILLED], HangClass.LOCK_OWNER_DEAD),
+    ],
+)
+def test_who_has_a_semaphore_is_known_where_all_have_said(
+    taken: Sequence[Optional[int]],
+    dead: Sequence[Mapping[str, Any]],
+    told: HangClass,
+) -> None:
+    said = [None if each is None else [{"address": ADDRESS, "taken": each}] for each in taken]
+    both = [process(pid, shared_locks=locks) for pid, locks in zip((7, 8), said)]
+    given = evidence(*both, locks=[lock(mapped_by=[7, 8])], dead=dead)
+    assert kind(tell_of_locks(given)) is told
+
+
+def test_a_semaphore_that_is_no_lock_is_taken_by_nobody() -> None:
+    event = process(7, [7], shared_locks=[])
+    assert kind(tell_of_locks(evidence(event, locks=[lock()]))) is HangClass.DEADLOCK
 
 
 def test_who_cannot_be_seen_may_have_the_semaphore() -> None:

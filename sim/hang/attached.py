@@ -6,17 +6,19 @@ is not looked at, is no hang: rather none is told than one that is none.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Union
 
-from sim.hang import flags, observed, programs
+from sim.hang import flags, observed, programs, shared
 from sim.hang.across import circle
 from sim.hang.classes import Hang
 from sim.history.hang_class import HangClass
 from sim.history.stall_kind import StallKind
 
 Evidence = Mapping[str, Any]  # as sim.live.foreign_evidence collects it
-CURSOR_RING = "cursor_ring"
+DELETED = " (deleted)"  # as the kernel marks a mapping whose name is gone
 PROGRAMS = "the programs"
 LOCKED = (HangClass.DEADLOCK, HangClass.IMPORT_DEADLOCK, HangClass.FORK_INHERITED_LOCK)
 STAYS = (HangClass.PEER_DEAD, HangClass.PEER_STOPPED)
@@ -41,6 +43,10 @@ class Finding:
         return self.told if isinstance(self.told, Hang) else None
 
     @property
+    def is_of_segment(self) -> bool:
+        return self.name == HangClass.SEGMENT_GONE.value
+
+    @property
     def name(self) -> str:
         return self.told.kind.value if isinstance(self.told, Hang) else self.told.value
 
@@ -52,15 +58,46 @@ class Finding:
 def tell(evidence: Evidence) -> Sequence[Finding]:
     """Hangs first. The programs are asked where no ring explains the standstill."""
     found = [of_ring(each, evidence) for each in evidence["regions"]]
+    found += _apart(evidence["regions"], found)
     if not any(each.hang for each in found):
         through = circle(evidence["regions"])
         if through is not None:
             found.append(Finding(*through))
     if not any(each.hang for each in found):
-        told = _of_programs(evidence)
+        told = _of_locks(evidence) or _of_programs(evidence)
         if isinstance(told, Hang) or not found:
             found.append(Finding(PROGRAMS, told))
-    return sorted(found, key=lambda each: each.hang is None)
+    return sorted(found, key=lambda each: (each.hang is None, not each.is_of_segment))
+
+
+def _apart(
+    regions: Sequence[Mapping[str, Any]], found: Sequence[Finding]
+) -> Sequence[Finding]:
+    """Rings of one name, each with ends of its own: one would explain what hangs in the other."""
+    by_name: Dict[str, List[Mapping[str, Any]]] = {}
+    for region in regions:
+        by_name.setdefault(region["name"].replace(DELETED, ""), []).append(region)
+    hung = {each.where for each in found if each.hang is not None}
+    for name, rings in by_name.items():
+        ends = [set(each["holders"]) for each in rings]
+        is_shared = any(one & other for one, other in itertools.combinations(ends, 2))
+        if len(rings) > 1 and not is_shared and hung & {each["name"] for each in rings}:
+            who = " and ".join(", ".join(map(str, sorted(each))) for each in ends)
+            why = f"there are {len(rings)} regions of the name {name}, mapped by {who}"
+            gone = Hang(HangClass.SEGMENT_GONE, (), (), why, observed.INFERRED)
+            return [Finding(name, gone)]
+    return []
+
+
+def _of_locks(evidence: Evidence) -> Optional[Hang]:
+    """But for semaphores of somebody whom the handler of a signal may let go on."""
+    catching = {each["pid"] for each in evidence["processes"] if each["catches"]}
+    locks = [
+        each
+        for each in evidence["shared"]["locks"]
+        if each["owner"] is not None or not catching & set(each["mapped_by"])
+    ]
+    return shared.tell_of_locks({**evidence, "shared": {**evidence["shared"], "locks": locks}})
 
 
 def of_ring(region: Mapping[str, Any], evidence: Evidence) -> Finding:
@@ -84,7 +121,17 @@ def of_ring(region: Mapping[str, Any], evidence: Evidence) -> Finding:
         return Finding(name, StallKind.PEER_SLOW)
     if not waiters or region["region"].get("shutdown") == "closed":
         return Finding(name, StallKind.IDLE)
-    return Finding(name, _walked(region), waiting)
+    return Finding(name, _with_its_name(_walked(region), name), waiting)
+
+
+def _with_its_name(told: Union[Hang, StallKind], name: str) -> Union[Hang, StallKind]:
+    """Who has not come to a region whose name is gone will not, whatever it does."""
+    if not (isinstance(told, Hang) and told.kind is HangClass.STARTUP_NEVER):
+        return told
+    if not name.endswith(DELETED):
+        return told
+    why = f"{told.why}; and the region's name is gone, so nobody can"
+    return dataclasses.replace(told, kind=HangClass.SEGMENT_GONE, why=why)
 
 
 def _walked(region: Mapping[str, Any]) -> Union[Hang, StallKind]:

@@ -7,7 +7,7 @@ of those that should read is gone.
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence, Tuple, Union
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 from sim.hang.classes import Hang
 from sim.hang.observed import INFERRED
@@ -23,6 +23,9 @@ def tell(region: Mapping[str, Any], stopped: Sequence[int]) -> Union[Hang, Stall
         return StallKind.PEER_SLOW
     state = region["region"]
     behind = unread(state)
+    asleep = _of_those_asleep(region, behind, stopped)
+    if asleep is not None:
+        return asleep
     if not behind or not is_full(state):
         return StallKind.IDLE
     ranks = " and ".join(f"reader[{rank}]" for rank, _ in behind)
@@ -39,6 +42,39 @@ def tell(region: Mapping[str, Any], stopped: Sequence[int]) -> Union[Hang, Stall
         why = f"{writer}; of those who have it mapped {which} is stopped"
         return Hang(HangClass.PEER_STOPPED, ("the writer",), on, why, INFERRED)
     return StallKind.COMPUTING
+
+
+def _of_those_asleep(
+    region: Mapping[str, Any],
+    behind: Sequence[Tuple[int, Sequence[int]]],
+    stopped: Sequence[int],
+) -> Optional[Hang]:
+    """Which side somebody is of shows where it sleeps on a word of the ring; one without a header
+    has none. None: it shows nothing of its own."""
+    state, writers = region["region"], region["asleep"]["writer"]
+    readers = region["asleep"]["reader"]
+    if writers and not behind:
+        why = f"the writer, process {writers[0]}, sleeps until a slot is free, and all are"
+        return Hang(HangClass.LOST_WAKEUP, ("the writer",), (), why, INFERRED)
+    if len(readers) < state["readers"]:
+        return None
+    who = tuple(f"process {pid}" for pid in readers)
+    if behind:
+        ranks = " and ".join(f"reader[{rank}]" for rank, _ in behind)
+        why = f"all readers sleep until something is written, and {ranks} has not read what is"
+        return Hang(HangClass.LOST_WAKEUP, who, (), why, INFERRED)
+    others = [pid for pid in region["holders"] if pid not in readers]
+    why = "all readers sleep until something is written, "
+    if not others and region["are_holders_complete"]:
+        is_begun = any(any(flags) for flags in state["slot_flags"])
+        kind = HangClass.PEER_DEAD if is_begun else HangClass.STARTUP_NEVER
+        end = "nobody else has it mapped any more" if is_begun else "nobody ever came to write"
+        return Hang(kind, who, ("writer",), f"{why}and {end}", INFERRED)
+    if others and set(others) <= set(stopped):
+        which = " and ".join(f"process {pid}" for pid in others)
+        why += f"and who would write, {which}, is stopped"
+        return Hang(HangClass.PEER_STOPPED, who, ("writer",), why, INFERRED)
+    return None
 
 
 def unread(state: Mapping[str, Any]) -> Sequence[Tuple[int, Sequence[int]]]:

@@ -82,6 +82,13 @@ class _Scene:
 
     def of_semaphore(self, lock: Lock) -> Hang:
         who = f"{self.names(lock['waiters'])} for {_called(lock)}"
+        taken = self._taken(lock)
+        if taken:
+            why = f"{who}, which is taken by {' and '.join(map(self.name, taken))}"
+            return self.hang(HangClass.DEADLOCK, lock["waiters"], why)
+        if taken is not None:
+            why = f"{who}, which is taken, and by none of those who are alive"
+            return self.hang(HangClass.LOCK_OWNER_DEAD, lock["waiters"], why)
         killed = [each for each in self._dead if each["status"]]
         if not killed:
             why = f"{who}, and nobody is there who would give it back"
@@ -89,6 +96,20 @@ class _Scene:
         dead = " and ".join(f"process {each['pid']} ({_end(each['status'])})" for each in killed)
         why = f"{who}, of those who are alive nobody would give it back, and dead is {dead}"
         return self.hang(HangClass.LOCK_OWNER_DEAD, lock["waiters"], why)
+
+    def _taken(self, lock: Lock) -> Optional[Sequence[int]]:
+        """Who has it, by their own count; None: not all have said, or it is none of those locks."""
+        said: Dict[int, int] = {}
+        for pid, address in lock["at"]:
+            known = self._processes[pid]["shared_locks"]
+            if known is None:
+                return None
+            for each in known:
+                if each["address"] == address:
+                    said[pid] = said.get(pid, 0) + each["taken"]
+        if not set(lock["waiters"]) <= set(said):
+            return None
+        return [pid for pid, taken in said.items() if taken]
 
     def is_any_at_work(self, pids: Set[int]) -> bool:
         threads = [each for pid in pids for each in self._processes[pid]["threads"]]

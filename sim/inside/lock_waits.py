@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 
-from . import channel
+from . import channel, shared_locks
 
 TYPE_CHECKING = False  # see channel
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def listen() -> None:
 
 
 def _answer(_: int, frame: Optional[FrameType]) -> None:
-    channel.say({"answer": ANSWER, "locks": waits(frame)})
+    channel.say({"answer": ANSWER, "locks": waits(frame), "shared": shared_locks.known()})
 
 
 def waits(interrupted: Optional[FrameType]) -> List[Dict[str, Any]]:

@@ -23,6 +23,8 @@ class Answers:
 
     def __init__(self) -> None:
         self.heard: Dict[int, Sequence[Mapping[str, Any]]] = {}
+        # By pid, as sim.inside.shared_locks has them.
+        self.shared: Dict[int, Sequence[Mapping[str, int]]] = {}
 
     def hear(self, said: Mapping[str, Any]) -> None:
         locks = said.get("locks")
@@ -33,13 +35,20 @@ class Answers:
             if isinstance(each, dict) and type(each.get("tid")) is int
             if isinstance(each.get("lock"), str)
         ]
+        known = said.get("shared")
+        self.shared[said.get("pid", 0)] = [
+            {"address": each["address"], "taken": each["taken"]}
+            for each in (known if isinstance(known, list) else [])
+            if isinstance(each, dict)
+            if type(each.get("address")) is int and type(each.get("taken")) is int
+        ]
 
     def of(self, pids: Sequence[int], supervisor: Supervisor) -> Dict[int, Optional[List[Any]]]:
         """Of those that can be asked; None: its main thread did not come to Python to answer."""
         asked = [pid for pid in pids if _ask(pid)]
         began_ns = time.monotonic_ns()
         ran_ns = {pid: _main(pid) for pid in asked}
-        self.heard = {}
+        self.heard, self.shared = {}, {}
         while any(_may_yet(pid, ran_ns[pid], began_ns) for pid in asked if pid not in self.heard):
             supervisor.pump(time.monotonic_ns() + POLL_NS)
         found: Dict[int, Optional[List[Any]]] = {}

@@ -111,9 +111,9 @@ def _life(life: LiveProcess) -> Dict[str, Any]:
 
 def told(
     now: Mapping[int, procfs.Thread], before: Mapping[int, procfs.Thread]
-) -> List[Mapping[str, Any]]:
+) -> List[Dict[str, Any]]:
     """Of each thread, with the processor time that it used, or queued for, since the first look."""
-    found: List[Mapping[str, Any]] = []
+    found: List[Dict[str, Any]] = []
     for tid, thread in sorted(now.items()):
         first = before.get(tid, thread)
         found.append(

@@ -7,72 +7,90 @@ Who waits is told by the word that it sleeps on, or by its heartbeat: both are w
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from cy_kernels.owner import is_proven_dead, pid_namespace, pid_of
 from cy_kernels.pure.layout import DATA_EVENT_AT, SPACE_EVENT_AT
-from sim.live import procfs
+from sim.live import procfs, shared_evidence
 from sim.live.evidence import WINDOW_NS, told, without_waiting
 from sim.live.foreign_flags import Asked
 from sim.live.foreign_processes import seen, state_of, with_children
-from sim.live.foreign_regions import BadRegion, ForeignRegion, find
+from sim.live.foreign_regions import SHM, BadRegion, ForeignRegion, find
 from sim.live.foreign_regions import Mapping as Mapped
+from sim.live.region import parse_name
 from sim.live.spying import Spy
+from sim.live.wakers import Wakers, is_woken_by_timers
 
 CURSOR_RING = "cursor_ring"
+ROLES = ("writer", "reader")
 Threads = Dict[int, Dict[int, procfs.Thread]]  # by process
 
 
 def collect(pids: Sequence[int], asked: Asked, stall_ns: int) -> Dict[str, Any]:
     """Of these processes, all below them, and whoever shares a ring with them. Raises BadRegion."""
-    family = with_children(pids)
-    found = find(family, asked)
-    try:
-        return _looked(pids, family, found.rings, found.notes, stall_ns)
-    finally:
-        for region in found.rings:
-            region.close()
-
-
-def _looked(
-    pids: Sequence[int],
-    family: Sequence[int],
-    regions: Sequence[ForeignRegion],
-    notes: Sequence[str],
-    stall_ns: int,
-) -> Dict[str, Any]:
-    first = [_described(region) for region in regions]
-    everybody = {*family}
-    for region, state in zip(regions, first):
-        everybody |= {*region.holders.by_pid, *_owners(state)}
-    before = {pid: procfs.threads(pid) for pid in everybody}
-    began_ns = time.monotonic_ns()
-    _wait_until(began_ns + stall_ns - WINDOW_NS)
-    middle = [_described(region) for region in regions]
-    _wait_until(began_ns + stall_ns)
-    now = {pid: procfs.threads(pid) for pid in everybody}
-    window_ns = time.monotonic_ns() - began_ns
-    last = [_described(region) for region in regions]
-    looked_at = [seen(pid, now[pid], before[pid]) for pid in sorted(everybody)]
+    looked = _look(with_children(pids), asked, stall_ns)
+    everybody = sorted(looked.now)
+    looked_at = [seen(pid, looked.now[pid], looked.before[pid]) for pid in everybody]
     processes = [each for each in looked_at if each is not None]
-    spy = Spy()
+    spy, wakers = Spy(), Wakers()
     for each in processes:
-        each["gil"] = None
+        of_threads = looked.now[each["pid"]]
+        for thread in each["threads"]:
+            thread["wakers"] = wakers.of(each["pid"], of_threads[thread["tid"]])
+        each.update(timers=is_woken_by_timers(each["pid"]), shared_locks=None, gil=None)
         if each["state"] not in "ZX":
             spied = spy.look(each["pid"])
             each.update(gil=spied.gil, native={"threads": spied.threads, "lack": spied.lack})
-    told_of = []
-    for region, *states in zip(regions, first, middle, last):
-        scene = _Scene(region, states, before, now)
-        told_of.append({**scene.told(), "window_ns": window_ns})
     return {
-        "window_ns": window_ns,
-        "time_ns": began_ns + window_ns,
+        "window_ns": looked.window_ns,
+        "time_ns": looked.began_ns + looked.window_ns,
         "asked_for": list(pids),
         "processes": processes,
-        "regions": told_of,
-        "notes": list(notes),
+        "regions": looked.rings,
+        "shared": shared_evidence.collect(everybody, looked.now),
+        "notes": looked.notes,
     }
+
+
+def rings(pids: Sequence[int], stall_ns: int) -> Sequence[Mapping[str, Any]]:
+    """That these processes have mapped. Raises BadRegion."""
+    return _look(pids, Asked(), stall_ns).rings
+
+
+class _Looked(NamedTuple):
+    began_ns: int
+    window_ns: int
+    before: Threads
+    now: Threads
+    rings: List[Dict[str, Any]]
+    notes: List[str]
+
+
+def _look(family: Sequence[int], asked: Asked, stall_ns: int) -> _Looked:
+    """Raises BadRegion."""
+    found = find(family, asked)
+    regions = found.rings
+    try:
+        first = [_described(region) for region in regions]
+        everybody = {*family}
+        for region, state in zip(regions, first):
+            everybody |= {*region.holders.by_pid, *_owners(state)}
+        before = {pid: procfs.threads(pid) for pid in everybody}
+        began_ns = time.monotonic_ns()
+        _wait_until(began_ns + stall_ns - WINDOW_NS)
+        middle = [_described(region) for region in regions]
+        _wait_until(began_ns + stall_ns)
+        now = {pid: procfs.threads(pid) for pid in everybody}
+        window_ns = time.monotonic_ns() - began_ns
+        last = [_described(region) for region in regions]
+        told_of = []
+        for region, *states in zip(regions, first, middle, last):
+            scene = _Scene(region, states, before, now)
+            told_of.append({**scene.told(), "window_ns": window_ns})
+        return _Looked(began_ns, window_ns, before, now, told_of, list(found.notes))
+    finally:
+        for region in regions:
+            region.close()
 
 
 def _wait_until(time_ns: int) -> None:
@@ -120,12 +138,16 @@ class _Scene:
     def told(self) -> Dict[str, Any]:
         """As sim.hang.observed takes it, and who has it mapped."""
         holders = self._region.holders
+        bed = parse_name(self._region.path.replace(SHM, "/"))
+        # The bed of a run has its region mapped to look at it, and is no end of a ring.
+        ends = sorted(set(holders.by_pid) - ({bed.owner_pid} if bed is not None else set()))
         namespace = self._last.get("pid_namespace")
         is_ours = namespace is None or namespace == pid_namespace()
         found = {
             "name": self._region.path,
             "size_bytes": self._region.size_bytes,
-            "holders": sorted(holders.by_pid),
+            "holders": ends,
+            "asleep": {role: [pid for pid in ends if self._sleeps_in(pid, role)] for role in ROLES},
             "are_holders_complete": holders.is_complete,
             "is_of_this_pid_namespace": is_ours,
             "moved": without_waiting(self._first) != without_waiting(self._last),
@@ -164,6 +186,9 @@ class _Scene:
         threads = self._now.get(pid, {})
         seat.update(state=state_of(pid, threads))
         seat["threads"] = told(threads, self._before.get(pid, {}))
+        holders = self._region.holders
+        if holders.is_complete and seat["state"] == "running":
+            seat["has_the_region"] = pid in holders.by_pid
         is_beating = place["heartbeat_ns"] != before.get("heartbeat_ns")
         if seat["state"] == "running" and (is_beating or self._sleeps_in(pid, role)):
             f = "send" if role == "writer" else "receive"
@@ -180,7 +205,7 @@ class _Scene:
                 return True
             is_hidden = not words and thread.wait_channel.startswith("futex")
             parked = "writer_parked" if role == "writer" else "readers_parked"
-            if is_hidden and self._last[parked]:
+            if is_hidden and self._last.get(parked):
                 return True
         return False
 

@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Mapping, Sequence
 from sim.live import cgroup, foreign_evidence, procfs, shared_evidence
 from sim.live.answers import Answers
 from sim.live.evidence import WINDOW_NS, told
-from sim.live.foreign_flags import Asked
 from sim.live.foreign_regions import BadRegion
 from sim.live.program import LiveProgram
 from sim.live.spying import Spy, add_native
@@ -57,7 +56,7 @@ def collect(
         ]
         seen.update(is_frozen=cgroup.is_frozen(pid), signals=procfs.signals(pid)._asdict())
         seen["timers"] = is_woken_by_timers(pid)
-        seen.update(stacks=[], locks=[], answers=True, gil=None)
+        seen.update(stacks=[], locks=[], shared_locks=None, answers=True, gil=None)
         processes.append(seen)
     window_ns = time.monotonic_ns() - began_ns
     shared = shared_evidence.collect(list(now), now)
@@ -70,11 +69,9 @@ def _rings(pids: Sequence[int], shared: Mapping[str, Any]) -> Sequence[Mapping[s
     if not shared["regions"]:
         return ()
     try:
-        found = foreign_evidence.collect(pids, Asked(), RINGS_NS)
+        return foreign_evidence.rings(pids, RINGS_NS)
     except BadRegion:  # it looks like a ring, and is none
         return ()
-    rings: Sequence[Mapping[str, Any]] = found["regions"]
-    return rings
 
 
 def add_answers(
@@ -96,6 +93,7 @@ def add_answers(
         if seen["pid"] in said:
             locks = said[seen["pid"]]
             seen.update(answers=locks is not None, locks=locks or [])
+        seen["shared_locks"] = answers.shared.get(seen["pid"])
     add_native(evidence["processes"], spy)
 
 

@@ -79,10 +79,16 @@ def _futexes(
                     seen = found.setdefault(word, _described(pid, each, word))
                     seen["waiters"].append(pid)
     for word, seen in found.items():
-        holders = [
-            pid for pid, all in mapped.items() if any(each.inode == word.inode for each in all)
-        ]
-        yield {**seen, "waiters": sorted(set(seen["waiters"])), "mapped_by": sorted(holders)}
+        at = sorted((pid, place) for pid, all in mapped.items() for place in _places(word, all))
+        holders = sorted({pid for pid, _ in at})
+        yield {**seen, "waiters": sorted(set(seen["waiters"])), "mapped_by": holders, "at": at}
+
+
+def _places(word: _Word, mapped: Sequence[Mapped]) -> Iterator[int]:
+    """Where it lies in the memory of a process."""
+    for each in mapped:
+        if each.inode == word.inode and 0 <= word.offset - each.offset < each.end - each.start:
+            yield each.start + word.offset - each.offset
 
 
 def _awaited(system_call: str) -> Optional[int]:
