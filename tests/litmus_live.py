@@ -31,7 +31,8 @@ BUILD = """
 from setuptools import Extension, setup
 from Cython.Build import cythonize
 setup(name="litmus", ext_modules=cythonize(
-    [Extension("litmus", ["litmus.pyx"], include_dirs=[{include!r}], extra_compile_args=["-O2"])],
+    [Extension("litmus", ["litmus.pyx"], include_dirs=[{include!r}],
+               extra_compile_args=["-O2", "-g0"])],
     include_path=[{include!r}, {root!r}],
     compiler_directives={{"language_level": 3}}), script_args=["-q", "build_ext", "--inplace"])
 """

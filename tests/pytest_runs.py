@@ -19,6 +19,7 @@ from scenario_texts import GOOD
 from sim.live.procfs import stat
 
 WATCHDOG_S = 180  # only against a hang
+LOOK_S = 0.04  # between two looks: one at the processes of a machine takes milliseconds
 # A run within a test: no cache beside its files, and no second spent in each of its processes on
 # a plugin that it has no use for.
 WITHOUT_HYPOTHESIS = ("-p", "no:hypothesispytest")
@@ -102,7 +103,7 @@ def poll(condition: Callable[[], object], what: str) -> None:
     deadline_s = time.monotonic() + WATCHDOG_S
     while not condition():
         assert time.monotonic() < deadline_s, what
-        select.select([], [], [], 0.01)
+        select.select([], [], [], LOOK_S)
 
 
 def regions_of(pid: int) -> List[str]:

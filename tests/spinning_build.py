@@ -18,7 +18,7 @@ from setuptools import Extension, setup
 from Cython.Build import cythonize
 extension = Extension(
     "spinning", ["spinning.pyx"], include_dirs=[{include!r}],
-    extra_compile_args=["-O1", "-DSPINBED_UD2_MARKERS"])
+    extra_compile_args=["-O1", "-g0", "-DSPINBED_UD2_MARKERS"])
 setup(name="spinning", ext_modules=cythonize(
     [extension], include_path=[{include!r}, {root!r}],
     compiler_directives={{"language_level": 3, "cdivision": True}}),

@@ -17,7 +17,8 @@ BUILD = """
 from setuptools import Extension, setup
 from Cython.Build import cythonize
 setup(name="tracing", ext_modules=cythonize(
-    [Extension("tracing", ["tracing.pyx"], include_dirs=[{include!r}], extra_compile_args=["-O0"])],
+    [Extension("tracing", ["tracing.pyx"], include_dirs=[{include!r}],
+               extra_compile_args=["-O0", "-g0"])],
     include_path=[{include!r}, {root!r}],
     compiler_directives={{"language_level": 3}}), script_args=["-q", "build_ext", "--inplace"])
 """

@@ -18,7 +18,7 @@ from setuptools import Extension, setup
 from Cython.Build import cythonize
 setup(name="cy_kernels", packages=[], ext_modules=cythonize(
     [Extension("explore", [{source!r}], include_dirs=[{include!r}],
-               extra_compile_args=["-O0", "-DSPINBED_PORTABLE_FIBERS"])],
+               extra_compile_args=["-O0", "-g0", "-DSPINBED_PORTABLE_FIBERS"])],
     include_path=[{include!r}, {root!r}], build_dir="cython",
     compiler_directives={{"language_level": 3, "cdivision": True, "wraparound": False,
                           "boundscheck": False}}),

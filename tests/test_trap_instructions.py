@@ -23,7 +23,8 @@ BUILD = """
 from setuptools import Extension, setup
 from Cython.Build import cythonize
 setup(name="waiting", ext_modules=cythonize(
-    [Extension("waiting", ["waiting.pyx"], define_macros={macros!r}, extra_compile_args=["-O2"])],
+    [Extension("waiting", ["waiting.pyx"], define_macros={macros!r},
+               extra_compile_args=["-O2", "-g0"])],
     include_path=[{root!r}],
     compiler_directives={{"language_level": 3}}), script_args=["-q", "build_ext", "--inplace"])
 """

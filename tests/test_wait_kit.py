@@ -8,7 +8,7 @@ from cy_kernels import cpu, ring, trap
 from sim.testing.wait_kit import SETTINGS, BrokenPromise, check_wait_strategy
 
 HERE = [wait for wait in ring.ASKED_FOR if cpu.can_run(wait, cpu.features()) is None]
-SECONDS = 10**9
+SECOND = 10**9
 HOLD_NS = 20_000
 WHY_NOT = trap.refusal()
 needs_trap = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
@@ -53,7 +53,7 @@ def test_without_a_timer_a_missed_wake_is_waited_for_for_ever(wait: str) -> None
             is_emulated=True,
             mutant="no-monitor-timer",
             disturbance="missed",
-            watchdog_ns=2 * SECONDS,
+            watchdog_ns=SECOND,
         )
 
 
@@ -67,7 +67,7 @@ def test_without_a_recheck_changes_are_noticed_by_timer_alone(wait: str) -> None
 @needs_trap
 def test_a_parking_that_does_not_look_again_loses_a_wake() -> None:
     with pytest.raises(BrokenPromise, match="park on flag_ring: it waits for ever"):
-        check_wait_strategy("park", is_emulated=True, mutant="no-recheck", watchdog_ns=2 * SECONDS)
+        check_wait_strategy("park", is_emulated=True, mutant="no-recheck", watchdog_ns=SECOND)
 
 
 def test_an_unknown_strategy_is_named_with_the_known_ones() -> None:
@@ -80,4 +80,4 @@ def test_an_unknown_strategy_is_named_with_the_known_ones() -> None:
 def test_a_deadline_in_the_past_asks_for_no_cycles(wait: str) -> None:
     # Cycles are unsigned: of a time that is over there would be 2 ** 64 left.
     found = check_wait_strategy(wait, is_emulated=True, disturbance="missed", hand_offs=1)
-    assert found.longest_cycles <= 2 * HOLD_NS * cpu.features().tsc_hz // SECONDS
+    assert found.longest_cycles <= 2 * HOLD_NS * cpu.features().tsc_hz // SECOND
