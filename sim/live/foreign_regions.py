@@ -43,7 +43,12 @@ from sim.live.foreign_processes import INIT, everybody
 
 SHM, MEMFD, DELETED = "/dev/shm/", "/memfd:", " (deleted)"
 NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # named from 3.12 on
-MAPS_LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) ([0-9a-f:]+) (\d+)\s*(.*)")
+# Of /proc/PID/maps, of files of these: start, end, offset, both halves of the device, inode, path.
+SHARED_LINE = re.compile(
+    rb"^([0-9a-f]+)-([0-9a-f]+) ...s ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) +"
+    rb"((?:/dev/shm/|/memfd:).*)$",
+    re.MULTILINE,
+)
 MAGIC_WORD = struct.Struct("<Q4sI")  # magic, version, kind
 SHAPE = struct.Struct("<QQI")  # slots, slot_bytes, readers
 SHAPE_AT = 16
@@ -66,16 +71,13 @@ class Mapping(NamedTuple):
 
 def mappings(pid: int) -> List[Mapping]:
     """Of shared memory. Raises OSError."""
+    with open(f"/proc/{pid}/maps", "rb") as file:
+        text = file.read()
     found = []
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            match = MAPS_LINE.match(line)
-            if match is None or match[3][3] != "s" or not match[7].startswith((SHM, MEMFD)):
-                continue
-            major, minor = (int(part, 16) for part in match[5].split(":"))
-            inode = (os.makedev(major, minor), int(match[6]))
-            start, end, offset = (int(match[n], 16) for n in (1, 2, 4))
-            found.append(Mapping(start, end, offset, inode, match[7].rstrip("\n")))
+    for match in SHARED_LINE.finditer(text):
+        start, end, offset, major, minor = (int(match[n], 16) for n in range(1, 6))
+        inode = (os.makedev(major, minor), int(match[6]))
+        found.append(Mapping(start, end, offset, inode, os.fsdecode(match[7])))
     return found
 
 

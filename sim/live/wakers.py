@@ -44,8 +44,10 @@ POLLED_MAX = 64
 # Signals that come by themselves; those of profiling come of processor time alone.
 OF_TIMERS = (signal.SIGALRM, signal.SIGIO)
 MAPS_LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ...(.) [0-9a-f]+ ([0-9a-f:]+) (\d+)")
+SHARED_LINE = re.compile(rb"^[0-9a-f]+-[0-9a-f]+ ...s [0-9a-f]+ ([0-9a-f:]+) (\d+)", re.MULTILINE)
 
-Memory = Tuple[str, str]  # device and number of what several processes may have mapped
+Memory = Tuple[bytes, bytes]  # device and number of what several processes may have mapped
+PRIVATE_MEMORY: Memory = (b"", b"")
 
 
 def is_woken_by_timers(pid: int) -> bool:
@@ -61,7 +63,8 @@ class Wakers:
     def __init__(self) -> None:
         self._numbers = NUMBERS.get(platform.machine(), NOWHERE)
         self._of_ends: Optional[Dict[str, Set[int]]] = None
-        self._of_memory: Dict[Memory, Set[int]] = {}
+        self._of_memory: Optional[Dict[Memory, Set[int]]] = None
+        self._children: Optional[Dict[int, List[int]]] = None
 
     def of(self, pid: int, thread: procfs.Thread) -> Optional[Sequence[int]]:
         """Processes, its own among them where its other threads may do it; None: not known."""
@@ -72,7 +75,9 @@ class Wakers:
         if number == self._numbers.futex:
             return self._of_futex(pid, arguments)
         if number in (self._numbers.wait4, self._numbers.waitid):
-            return [pid, *_children(pid)]
+            if self._children is None:
+                self._children = _children()
+            return [pid, *self._children.get(pid, ())]
         if number == self._numbers.read:
             return self._of_fds(pid, [arguments[0]])
         is_poll = number == self._numbers.poll and arguments[2] & 0x80000000  # less than 0
@@ -86,16 +91,12 @@ class Wakers:
             return None
         if command & PRIVATE:
             return [pid]
-        here = [place for start, end, place in _mapped(pid) if start <= address < end]
-        if not here:
-            return None
-        place = here[0]
-        if place is None:  # of a thread that is joined, for one
-            return [pid]
-        if place not in self._of_memory:
-            holders = {each for each in everybody() if place in _shared_memory(each)}
-            self._of_memory[place] = holders
-        return sorted(self._of_memory[place])
+        place = _memory_at(pid, address)
+        if place is None or place is PRIVATE_MEMORY:  # that of a thread which is joined, for one
+            return None if place is None else [pid]
+        if self._of_memory is None:
+            self._of_memory = _holders()
+        return sorted(self._of_memory.get(place, ()))
 
     def _of_fds(self, pid: int, fds: Sequence[int]) -> Optional[Sequence[int]]:
         """Who has them open, for whatever: an end to read from is often one of a fork's."""
@@ -116,12 +117,13 @@ class Wakers:
         return sorted(found) if fds else None
 
 
-def _children(pid: int) -> List[int]:
-    found = []
-    for each in everybody():
-        seen = procfs.stat(each)
-        if seen is not None and seen.parent == pid and seen.state not in "ZX":
-            found.append(each)
+def _children() -> Dict[int, List[int]]:
+    """Of everybody; who has ended is none any more."""
+    found: Dict[int, List[int]] = {}
+    for pid in everybody():
+        seen = procfs.stat(pid)
+        if seen is not None and seen.state not in "ZX":
+            found.setdefault(seen.parent, []).append(pid)
     return found
 
 
@@ -159,14 +161,18 @@ def _link(pid: int, fd: str) -> str:
         return ""
 
 
-def _shared_memory(pid: int) -> Set[Memory]:
-    return {place for _, _, place in _mapped(pid) if place is not None}
-
-
-def _mapped(pid: int) -> Sequence[Tuple[int, int, Optional[Memory]]]:
-    found: List[Tuple[int, int, Optional[Memory]]] = []
+def _memory_at(pid: int, address: int) -> Optional[Memory]:
+    """None: nothing is mapped there, or that is not to be known."""
     for match in MAPS_LINE.finditer(procfs.read(pid, "maps")):
-        start, end = int(match[1], 16), int(match[2], 16)
-        place = (match[4].decode(), match[5].decode()) if match[3] == b"s" else None
-        found.append((start, end, place))
+        if int(match[1], 16) <= address < int(match[2], 16):
+            return (match[4], match[5]) if match[3] == b"s" else PRIVATE_MEMORY
+    return None
+
+
+def _holders() -> Dict[Memory, Set[int]]:
+    """Of all shared memory."""
+    found: Dict[Memory, Set[int]] = {}
+    for pid in everybody():
+        for device, number in SHARED_LINE.findall(procfs.read(pid, "maps")):
+            found.setdefault((device, number), set()).add(pid)
     return found
