@@ -5,8 +5,9 @@
               and 16 programs that wait for locks of their own
     attach    the latency of a ring, a message every 200 us, from the writer's commit to the
               reader's next line of Python: alone; with `spinbed attach` of the writer in a loop,
-              its start included; and alone once more, which is the noise. The three take turns;
-              each figure is a median over rounds, each ratio the median of the rounds' ratios
+              its start included; the same with --gently; and alone once more, which is the noise.
+              They take turns; each figure is a median over rounds, each ratio the median of the
+              rounds' ratios
     watch     what the monitor of spinbed.watch takes of a core while all is well, stall 2 s, and
               what progress() takes of the program
 
@@ -27,7 +28,7 @@ import uuid
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import spinbed
-from sim.hang import observed, programs
+from sim.hang import observed, of_run
 from sim.history.op import HANG
 from sim.live import procfs
 from sim.live.execution import open_world
@@ -71,7 +72,8 @@ count = 16
 INTERVAL_NS = 200_000
 MESSAGE_S = 30.0  # only against a hang
 ATTACH = [sys.executable, "-m", "sim.cli", "attach", "--stall", "500ms"]
-SIDES = ("alone", "attached", "alone again")
+ATTACHING: Mapping[str, Sequence[str]] = {"attached": (), "gently": ("--gently",)}
+SIDES = ("alone", *ATTACHING, "alone again")
 WATCHED_S = 10.0
 WATCHED = """
 import sys, time
@@ -97,7 +99,7 @@ def evidence(rounds: int) -> Figures:
     with Supervisor() as supervisor:
         for _ in range(rounds):
             found["ring"].append(_evidence_s(RING, observed.tell_apart, supervisor))
-            found["programs"].append(_evidence_s(PROGRAMS, programs.tell_apart, supervisor))
+            found["programs"].append(_evidence_s(PROGRAMS, of_run.tell_apart, supervisor))
     figures: Figures = {}
     for name, seconds in found.items():
         figures[f"{name}: s"] = statistics.median(seconds)
@@ -160,15 +162,15 @@ def attach(rounds: int, seconds: float) -> Figures:
     lives_s: List[float] = []
     with _process("writer", name) as writer, _process("reader", name) as reader:
         for number in range(rounds):
-            for side in (*SIDES[number % 3 :], *SIDES[: number % 3]):
+            for side in (*SIDES[number % 4 :], *SIDES[: number % 4]):
                 assert writer.stdin is not None and reader.stdout is not None
                 writer.stdin.write(f"{seconds}\n")
                 writer.stdin.flush()
                 over = time.monotonic() + seconds
-                while side == "attached" and time.monotonic() < over:
+                while side in ATTACHING and time.monotonic() < over:
                     began = time.monotonic()
                     told = subprocess.run(
-                        [*ATTACH, str(writer.pid)], capture_output=True, text=True
+                        [*ATTACH, *ATTACHING[side], str(writer.pid)], capture_output=True, text=True
                     )
                     assert told.returncode == 0, told.stdout + told.stderr
                     lives_s.append(time.monotonic() - began)

@@ -292,17 +292,18 @@ class ProgramWorld:
         if why == "hang" and self._tell(evidence) is None:
             self._progress.postpone()
             return
+        told_ns = self.now_ns()  # that it hangs; why, those who can be asked say more exactly
         add_answers(evidence, alive, self._answers, self._supervisor)
         told = self._tell(evidence)
         self._ended_by = why
         detail = {
             "why": why,
             "waiting": [life.name for life in alive],
-            "blocked_ns": self.now_ns() - self._progress.moved_ns,
+            "blocked_ns": told_ns - self._progress.moved_ns,
             "evidence": evidence,
             **(told or {}),
         }
-        self._note(WATCH, HANG, detail=detail)
+        self._note(WATCH, HANG, detail=detail, time_ns=told_ns)
 
     def _alive(self) -> Sequence[LiveProgram]:
         return [life for life in self._lives.values() if not life.is_dead]
