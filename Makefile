@@ -11,7 +11,7 @@ SOURCES := setup.py pyproject.toml MANIFEST.in LICENSE $(wildcard README.md spin
 	$(wildcard sim/subjects/native/*.c sim/bench/*.c)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unprivileged test-aarch64 test-newest abi3 lint types soak litmus bench clean prerequisites
+.PHONY: help run test test-unprivileged test-aarch64 test-newest abi3 lint types soak litmus bench costs clean prerequisites
 
 help:
 	@echo 'make run     build into $(VENV) and run scenarios/smoke'
@@ -26,7 +26,8 @@ help:
 	@echo 'make soak    smoke and fast N=$(N) times in a row, a new seed each time; then SOAK=$(SOAK) runs,'
 	@echo '             three in ten ended by signals, and a look for what is left'
 	@echo 'make litmus  each litmus shape 10^6 times on this machine; no outcome may be beyond TSO'
-	@echo 'make bench   the measurements of benchmarks/'
+	@echo 'make bench   this ring beside its peers, 20 minutes: writes docs/performance.md; ARGS=--quick'
+	@echo 'make costs   the measurements of benchmarks/'
 	@echo 'make clean   remove what was built, $(VENV) included'
 
 run: $(VENV)/.installed
@@ -68,7 +69,14 @@ soak: $(VENV)/.installed
 litmus: $(VENV)/.installed-test
 	$(BIN)/python tests/litmus_live.py $(ARGS)
 
+# A peer that cannot be installed has a row that says so.
 bench: $(VENV)/.installed
+	@for peer in pyzmq numpy matplotlib faster-fifo kickmsg iceoryx2 cloudtoid-interprocess subetha-ipc; do \
+		$(PIP) install $$peer || echo "not installed: $$peer"; \
+	done
+	$(BIN)/spinbed bench --page docs/performance.md --json $(VENV)/bench.json $(ARGS)
+
+costs: $(VENV)/.installed
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit; done
 
 clean:

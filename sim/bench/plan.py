@@ -43,8 +43,8 @@ class Extent:
 
 WHOLE = Extent(
     rounds={PAIR: 5, FAN_OUT: 3, PACED: 3, SILENCE: 3},
-    ping_ns=200 * MS,
-    stream_ns=250 * MS,
+    ping_ns=150 * MS,
+    stream_ns=200 * MS,
     paced_ns={1: 600 * MS, 10: 800 * MS},
     silences_ms=(100, 100, 100, 2000),
     placements={PAIR: (False, True), FAN_OUT: (False,), PACED: (False, True), SILENCE: (False,)},
