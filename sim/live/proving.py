@@ -54,27 +54,30 @@ class Prover:
     def prove(self, told: Mapping[str, Any]) -> str:
         """What became of it, in words. Those that were told to hang are watched, `told["who"]`."""
         tried: List[str] = []
+        # Before anything is done: somebody may get on while it still is being done.
+        waiters = [self._newest(name) for name in told["who"]]
+        before = [(life, life.ops_ok()) for life in waiters]
         for done, reminds in self._interventions(told):
             tried.append(done)
-            ahead = self._await_progress(told["who"], reminds=reminds)
+            ahead = self._await_progress(before, reminds=reminds)
             if ahead:
                 return f"proven: {done}, and {', '.join(ahead)} got on"
         if not tried:
             return "inferred: nothing that could be done would show it"
         return f"inferred: {'; '.join(tried)}, and nobody got on"
 
-    def _await_progress(self, who: Sequence[str], *, reminds: bool) -> Sequence[str]:
+    def _await_progress(
+        self, before: Sequence[Tuple[LiveProcess, int]], *, reminds: bool
+    ) -> Sequence[str]:
         """`reminds`: by signals, of words that were written from outside: who sleeps is not told of
         those. Where somebody else is to wake them, a signal of ours would prove nothing of it."""
-        waiters = [self._newest(name) for name in who]
-        before = [life.ops_ok() for life in waiters]
         deadline_ns = time.monotonic_ns() + WITHIN_NS
         while True:
             now_ns = time.monotonic_ns()
-            ahead = [life.name for life, ok in zip(waiters, before) if life.ops_ok() > ok]
+            ahead = [life.name for life, ok in before if life.ops_ok() > ok]
             if ahead or now_ns >= deadline_ns:
                 return ahead
-            for life in waiters if reminds else ():
+            for life, _ in before if reminds else ():
                 life.remind()
             self._supervisor.pump(min(deadline_ns, now_ns + POLL_NS))
 

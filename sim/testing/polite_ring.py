@@ -18,7 +18,7 @@ from sim.history.op import ENDED, FAIL, INVOKE, OK, RECEIVE, SEND
 from sim.transport.cursor_ring import CursorRing
 
 GIVES_WAY_FROM = 20
-PATIENCE = 200_000  # rounds: a process that gets no core for as many lets another go first
+PATIENCE = 20_000  # rounds: a process that gets no core for as many lets another go first
 REGION = "courtesy"
 WORD_BYTES = 8
 SOUND = CursorRing()
