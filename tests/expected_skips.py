@@ -169,6 +169,7 @@ EXPECTED = [
     Expected("test_pure_kernels.py::*", "mixes pure with compiled kernels*", is_pure),
     Expected("test_pure_runs.py::*", "mixes pure with compiled kernels*", is_pure),
     Expected("test_doctor.py::*", "needs compiled kernels", is_pure),
+    Expected("test_docs_evidence.py::*", "needs compiled kernels", is_pure),
     Expected("test_damage*::*", "needs compiled kernels", is_pure),
     Expected("test_cpu.py::*", "needs compiled kernels", is_pure),
     Expected("test_wait_strategies.py::*", "mixes pure with compiled kernels", is_pure),

@@ -168,6 +168,15 @@ def test_they_are_ten_however_many_wait(made: Path) -> None:
     assert lines[-4] == "who:    and 18 more, see below"
 
 
+def test_signals_that_are_pending_or_blocked_are_shown(made: Path) -> None:
+    detail = json.loads((made / "hang.json").read_text())["hang"]
+    (writer,) = (each for each in detail["evidence"]["processes"] if each["name"] == "writer")
+    assert "SIGUSR1" in writer["signals"]["caught"]
+    writer["signals"]["pending"] = ["SIGTERM", "signal 40"]
+    text = render(Told("it", detail, {}, "again", "new"))
+    assert "\nwriter: pending signals: SIGTERM, signal 40\n" in text
+
+
 def test_a_hang_of_no_class_is_called_so(made: Path) -> None:
     gone = dict.fromkeys(["class", "proof", "waits", "peers"])
     lines = told(made, **gone, why="deadline")

@@ -11,9 +11,15 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
+from sim.hang.of_run import tell_apart
+from sim.history.op import HANG
 from sim.inside.lock_waits import waits
 from sim.live.answers import Answers
+from sim.live.execution import run_plan
 from sim.live.procfs import threads
+from sim.live.supervisor import Supervisor
+from sim.scenario.loader import load_text
+from sim.scenario.planning import make_plan
 
 WATCHDOG_S = 60
 
@@ -82,7 +88,7 @@ class Waits:
         os.read(self.pipe[0], 1)
 
     def two_calls(self) -> None:
-        os.read(self.pipe[0], 1), self.again.acquire()
+        self.again.acquire(), os.read(self.pipe[0], 1)
 
     def end(self) -> None:
         self.lock.release()
@@ -173,3 +179,21 @@ def test_of_an_answer_only_what_it_can_be_is_kept() -> None:
     answers.hear({"pid": 8, "locks": "none"})
     answers.hear({})
     assert answers.heard == {7: [good], 8: [], 0: []}
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_program_that_may_not_be_looked_into_is_told_all_the_same(supervisor: Supervisor) -> None:
+    """To root its system calls show; to its own user only what its interpreter says."""
+    hidden = 'program = "sim.subjects.hanging:crossed_locks"\nenv = { SUBJECT_DUMPABLE = "0" }\n'
+    for deadline_s in (2, 8, 32):  # slow starts are nobody's fault
+        text = f'schema = 1\nname = "it"\ndeadline = "{deadline_s}s"\n'
+        (scenario,) = load_text(f'{text}[[process]]\nname = "app"\n{hidden}', "test.toml")
+        history, _ = run_plan(make_plan(scenario, 0), supervisor, tell_apart)
+        (detail,) = (op.detail or {} for op in history.where(HANG))
+        if detail["class"] != "unknown":
+            break
+    (app,) = detail["evidence"]["processes"]
+    assert detail["class"] == "deadlock" and len(app["threads"]) == 2
+    assert [each["lock"] for each in app["locks"]] == ["then", "then"]
+    is_hidden = os.geteuid() != 0
+    assert all((each["system_call"] == "") is is_hidden for each in app["threads"])

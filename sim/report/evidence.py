@@ -46,7 +46,7 @@ class Told:
 
 
 def render(told: Told) -> str:
-    lines = [*_summary(told), "", _over(told), *_table(told)]
+    lines = [*_summary(told), "", _over(told), *_table(told), *_signals(told)]
     lines += ["", "STACKS, the innermost frame first", *stack_lines(told.stacks)]
     lines += ["", "NATIVE STACKS, the innermost frame first", *native_lines(told.processes)]
     if told.is_of_ring:
@@ -122,6 +122,16 @@ def _table(told: Told) -> Sequence[str]:
     rows = _of_ring(told) if told.is_of_ring else _of_programs(told)
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+
+
+def _signals(told: Told) -> Iterator[str]:
+    """That have come and are not handled; and that are held off, which may be why."""
+    for each in told.processes:
+        name = each["name"] or f"process {each['pid']}"
+        seen = each.get("signals") or {}
+        for state in ("pending", "blocked"):
+            if seen.get(state):
+                yield f"{name}: {state} signals: {', '.join(seen[state])}"
 
 
 def _of_ring(told: Told) -> Rows:

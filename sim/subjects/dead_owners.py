@@ -26,7 +26,9 @@ import time
 from typing import Any, Callable
 
 import spinbed
+from sim.subjects.hiding import hide_if_asked
 
+hide_if_asked()
 FOR_EVER_S = 3600
 POLL_S = 0.01
 CONTEXT: Any = multiprocessing.get_context("spawn")

@@ -13,7 +13,11 @@ PR_SET_DUMPABLE = 4
 
 
 def hide_if_asked() -> None:
-    """Forks of it are hidden with it; what they execute is not."""
     if os.environ.get("SUBJECT_DUMPABLE") == "0":
-        if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+        hide()
+
+
+def hide() -> None:
+    """Forks of it are hidden with it; what they execute is not. Raises OSError."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")

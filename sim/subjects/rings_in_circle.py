@@ -18,8 +18,10 @@ import os
 import time
 
 import spinbed
+from sim.subjects.hiding import hide_if_asked
 from spinbed import Reader, Writer
 
+hide_if_asked()
 SLOTS, SLOT_BYTES, ROUNDS = 4, 64, 20
 ROUND_S = 0.1
 REST_S = 3600

@@ -16,7 +16,9 @@ from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 import spinbed
+from sim.subjects.hiding import hide_if_asked
 
+hide_if_asked()
 SIZE_BYTES = 64
 POLL_S = 0.01
 CONTEXT: Any = multiprocessing.get_context("spawn")
