@@ -5,9 +5,9 @@
               and 16 programs that wait for locks of their own
     attach    the latency of a ring, a message every 200 us, from the writer's commit to the
               reader's next line of Python: alone; with `spinbed attach` of the writer in a loop,
-              its start included; the same with --gently; and alone once more, which is the noise.
-              They take turns; each figure is a median over rounds, each ratio the median of the
-              rounds' ratios
+              its start included; the same under `chrt --idle 0`; and alone once more, which is
+              the noise. They take turns; each figure is a median over rounds, each ratio the
+              median of the rounds' ratios
     watch     what the monitor of spinbed.watch takes of a core while all is well, stall 2 s, and
               what progress() takes of the program
 
@@ -72,7 +72,7 @@ count = 16
 INTERVAL_NS = 200_000
 MESSAGE_S = 30.0  # only against a hang
 ATTACH = [sys.executable, "-m", "sim.cli", "attach", "--stall", "500ms"]
-ATTACHING: Mapping[str, Sequence[str]] = {"attached": (), "gently": ("--gently",)}
+ATTACHING: Mapping[str, Sequence[str]] = {"attached": (), "idle": ("chrt", "--idle", "0")}
 SIDES = ("alone", *ATTACHING, "alone again")
 WATCHED_S = 10.0
 WATCHED = """
@@ -170,7 +170,7 @@ def attach(rounds: int, seconds: float) -> Figures:
                 while side in ATTACHING and time.monotonic() < over:
                     began = time.monotonic()
                     told = subprocess.run(
-                        [*ATTACH, *ATTACHING[side], str(writer.pid)], capture_output=True, text=True
+                        [*ATTACHING[side], *ATTACH, str(writer.pid)], capture_output=True, text=True
                     )
                     assert told.returncode == 0, told.stdout + told.stderr
                     lives_s.append(time.monotonic() - began)

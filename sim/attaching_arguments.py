@@ -6,7 +6,6 @@ import argparse
 
 from sim.argument_types import count
 from sim.live.foreign_flags import SLOTS_ASKED_MAX
-from sim.live.giving_way import GENTLY
 
 SLOT_BYTES_MAX = 1 << 30
 READERS_MAX = 64
@@ -32,11 +31,6 @@ def attach_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--readers", type=count(READERS_MAX), default=None, metavar="N", help="likewise"
-    )
-    parser.add_argument(
-        GENTLY,
-        action="store_true",
-        help="run only on cores that nobody else wants, however long that takes",
     )
     parser.add_argument("--json", action="store_true", help="all that was seen, for programs")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from sim.live import giving_way, termination
+from sim.live import termination
 
 TYPE_CHECKING = False  # typing is one of the things that take long to import
 if TYPE_CHECKING:
@@ -16,14 +16,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """The exit status; says what went wrong on standard error. Without `argv` we are the process's
     own command, and signals that come after its end cannot change its status any more."""
     is_last = argv is None
-    words = sys.argv[1:] if argv is None else argv
     before = termination.heed()
     try:
         try:
-            giving_way.heed(words)
             from sim import commands
 
-            return commands.execute(words)
+            return commands.execute(sys.argv[1:] if argv is None else argv)
         finally:
             termination.end(before, is_last=is_last)
     except KeyboardInterrupt as asked:

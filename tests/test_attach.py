@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Iterator, List, Sequence
@@ -16,7 +15,6 @@ import pytest
 from attached_processes import Attach, end, holders
 from named_rings import kill, line_of, process
 from ring_regions import SharedRegion
-from warm_command import variables
 
 from cy_kernels.choice import Kernels
 from sim.live.foreign_flags import Asked, Geometry, geometries
@@ -192,30 +190,6 @@ except spinbed.RingEnded:
     go_on(writer)
     sent = int(line_of(writer))
     assert sent > 0 and int(line_of(reader)) == sent
-
-
-GIVES_WAY = """
-import os, sys
-from sim.live import giving_way
-giving_way.heed(sys.argv[1:])
-print(os.sched_getscheduler(0) == os.SCHED_IDLE)
-"""
-
-
-@pytest.mark.parametrize(
-    ("words", "gives_way"),
-    [
-        (["attach", "7", "--gently"], True),
-        (["attach", "7"], False),
-        (["try", "--", "ls", "--gently"], False),  # of somebody else's
-    ],
-)
-def test_asked_gently_it_runs_where_nobody_else_wants_to(
-    words: Sequence[str], gives_way: bool
-) -> None:
-    command = [sys.executable, "-S", "-c", GIVES_WAY, *words]
-    done = subprocess.run(command, env=variables(), capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == (f"{gives_way}\n", "")
 
 
 def flags(rows: Sequence[Sequence[int]]) -> bytes:
