@@ -229,6 +229,7 @@ def test_a_region_that_cannot_be_read_is_the_reason_where_nobody_else_is() -> No
         (process("reader[0]", None, queued_ms=95), StallKind.STARVED),
         (process("reader[0]", 10, queued_ms=95), StallKind.STARVED),
         (process("reader[0]", None, idle=True), StallKind.IDLE),
+        (process("reader[0]", None, state="stopped", threads=[{"state": "t"}]), StallKind.DEBUGGED),
     ],
 )
 def test_who_will_go_on_by_itself_is_no_alarm(who: Mapping[str, Any], kind: StallKind) -> None:

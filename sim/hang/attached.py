@@ -27,6 +27,7 @@ ENDS_BY_ITSELF: Mapping[StallKind, str] = {
     StallKind.PEER_SLOW: "it moves",
     StallKind.STARVED: "who is waited for would run, and gets no core",
     StallKind.COMPUTING: "who is waited for is there, and between two operations",
+    StallKind.DEBUGGED: "a debugger has stopped who is waited for",
 }
 
 

@@ -20,6 +20,7 @@ Process = Mapping[str, Any]
 # Of the window: in the queue for a core, and on one. Who came to run for a moment has looked.
 QUEUED, RAN = 0.5, 0.02
 INFERRED = "inferred: nobody has intervened"
+TRACED = "t"  # of a thread, see proc(5)
 ALIVE = ("running", "stopped", "frozen", "absent")
 NOT_ATTACHED = ("asked", "started")  # as sim.live.process calls how far a start came
 
@@ -63,6 +64,7 @@ def waits_for(evidence: Evidence) -> Mapping[str, Sequence[str]]:
 ORDER: Sequence[Union[HangClass, StallKind]] = (
     StallKind.STARVED,
     StallKind.COMPUTING,
+    StallKind.DEBUGGED,
     HangClass.PEER_DEAD,
     HangClass.PEER_STOPPED,
     HangClass.STARTUP_NEVER,
@@ -152,7 +154,8 @@ class _Scene:
         if state == "absent" or process.get("life") in ("asked", "started", "ready"):
             return HangClass.STARTUP_NEVER
         if state in ("stopped", "frozen"):
-            return HangClass.PEER_STOPPED
+            is_traced = any(each["state"] == TRACED for each in process.get("threads", ()))
+            return StallKind.DEBUGGED if is_traced else HangClass.PEER_STOPPED
         if state != "running":
             return HangClass.PEER_DEAD
         if process not in self.waiters:

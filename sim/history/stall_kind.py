@@ -12,3 +12,4 @@ class StallKind(str, Enum):
     PEER_SLOW = "peer-slow"  # it moves, only rarely
     STARVED = "starved"  # who is waited for would run, and gets no core
     COMPUTING = "computing"  # who is waited for is between two operations, at work or asleep
+    DEBUGGED = "debugged"  # a debugger has stopped who is waited for
