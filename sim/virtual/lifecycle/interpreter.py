@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from sim.virtual.lifecycle.channels import End
@@ -27,6 +28,7 @@ from sim.virtual.lifecycle.steps import (
 from sim.virtual.lifecycle.versions import Behaviour
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SIMULATED = "<simulated>"
 SHUTDOWN = "shutdown"  # what a thread is doing: threading._shutdown, and what comes after it
 
 
@@ -169,6 +171,10 @@ class Interpreter:
     def finds(self, name: str) -> Optional[Source]:
         """On sys.path, or below a package: as the disk is now."""
         parent, _, last = name.rpartition(".")
+        extension = self.process.program.extensions.get(name)
+        if extension is not None:
+            found: Optional[Source] = extension.source(self)
+            return found
         if name in self.process.program.installed:
             source: Source = self.process.program.installed[name]
             return source
@@ -180,9 +186,9 @@ class Interpreter:
             folders, last = self.path, name
         for folder in folders:
             for path in (f"{folder}/{last}/__init__.py", f"{folder}/{last}.py"):
-                found = self.machine.files.get(path)
-                if isinstance(found, Source):
-                    return found
+                placed = self.machine.files.get(path)
+                if isinstance(placed, Source):
+                    return placed
         return None
 
     def run_path(self, path: str, name: str) -> Steps[None]:
@@ -237,8 +243,17 @@ class Interpreter:
     # In and out.
 
     def begin(self) -> Steps[None]:
-        """From exec to the first line."""
+        """From exec to the first line: the dynamic loader, then the interpreter's own modules."""
+        for path in self.environ.get("LD_PRELOAD", "").split():
+            if path not in self.machine.files:
+                why = "cannot be preloaded (cannot open shared object file): ignored."
+                self.print_error(f"ERROR: ld.so: object '{path}' from LD_PRELOAD {why}")
         yield from self.sleep(START_NS)
+        home = self.environ.get("PYTHONHOME")
+        if home and f"{home}/lib" not in self.machine.files:
+            self.print_error("Fatal Python error: init_fs_encoding: failed to get the Python codec")
+            self.print_error("ModuleNotFoundError: No module named 'encodings'")
+            raise Exited(1)
         said = {"hook": "start", "event": "ended", "python": str(self.behaviour)}
         self.process.program.says(self.process, "hook", said)
 
@@ -279,6 +294,23 @@ class Interpreter:
 
 
 def report(error: BaseException) -> str:
-    """What the interpreter prints of it. The lines of a model are nobody's business."""
+    """What the interpreter prints of it: the frames are those of the model."""
+    lines = ["Traceback (most recent call last):"]
+    for frame in traceback.extract_tb(error.__traceback__):
+        lines.append(f'  File "{SIMULATED}/{Path(frame.filename).name}", line {frame.lineno}, in ')
+        lines[-1] += frame.name
     last = "".join(traceback.format_exception_only(type(error), error)).rstrip("\n")
-    return f'Traceback (most recent call last):\n  File "<simulated>", line 1, in <module>\n{last}'
+    return "\n".join([*lines, last])
+
+
+def stack(thread: Thread) -> List[str]:
+    """Where it is, the innermost frame first, as faulthandler prints it."""
+    lines = []
+    for steps in thread.frames:
+        inner: Any = steps
+        while inner is not None:
+            file = Path(inner.gi_code.co_filename).name
+            line = inner.gi_frame.f_lineno if inner.gi_frame is not None else 0
+            lines.append(f'  File "{SIMULATED}/{file}", line {line} in {inner.gi_code.co_name}')
+            inner = inner.gi_yieldfrom
+    return lines[::-1]

@@ -9,9 +9,11 @@ from sim.faults import FAULTS
 from sim.scenario.plan import ProgramWorkload
 from sim.scenario.scenario import FaultTable, ProcessTable, Scenario
 from sim.virtual.lifecycle.models import model_of
+from sim.virtual.lifecycle.models.kernel_loader import EXTENSIONS as KERNELS
 from sim.virtual.lifecycle.versions import MODELLED, named
 
 MODELLED_FAULTS = (
+    "break_extension",
     "env_var",
     "failing_import",
     "fork_with_threads",
@@ -76,6 +78,8 @@ def _of_fault(fault: FaultTable) -> Optional[str]:
         return f"{given['exception']!r} is no built-in exception"
     if str(given.get("until", "")).startswith("probe:"):
         return "a simulated import cannot be held until a probe is answered"
+    if given.get("module") not in (None, *KERNELS) and fault.kind is FAULTS["break_extension"]:
+        return f"there is no simulated file of {given['module']!r}"
     if given.get("resource", "FSIZE") != "FSIZE":
         return f"RLIMIT_{given['resource']} has no model, only RLIMIT_FSIZE"
     return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, NoReturn, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from sim.virtual.lifecycle import tracking
 from sim.virtual.lifecycle.interpreter import Interpreter
+from sim.virtual.lifecycle.loading import Damage
 from sim.virtual.lifecycle.machine import Machine, Process
 from sim.virtual.lifecycle.program import Program
 from sim.virtual.lifecycle.steps import Steps
@@ -29,6 +30,7 @@ class SimulatedLaunch:
         self._behaviours = behaviours
         self._heard = heard
         self._await_end = await_end
+        self._damages: Dict[Tuple[str, str], Damage] = {}
         self._beside: Dict[Tuple[str, str], Mapping[str, Any]] = {}
 
     def set_variable(self, process: str, name: str, value: Optional[str]) -> None:
@@ -85,14 +87,13 @@ class SimulatedLaunch:
         return self._beside[process, name]
 
     def damage(self, process: str, module: str, how: Union[str, Mapping[str, Any]]) -> None:
-        _of_files()
+        extensions = self._programs[process].extensions
+        self._damages[process, module] = Damage(extensions[module], how)
 
     def replace_extension(self, process: str, module: str, built_by: str) -> None:
-        _of_files()
+        raise AssertionError("nobody has built a file here")
 
     def damaged(self, process: str, module: str) -> Mapping[str, Any]:
-        _of_files()
-
-
-def _of_files() -> NoReturn:
-    raise AssertionError("there are no files of extensions here")
+        damage = self._damages[process, module]
+        damage.do()
+        return damage.told

@@ -32,7 +32,7 @@ class Thread(Shared):
         self.wait: Optional[Wait] = None
         self.is_held = False  # at a probe, by the run
         self.doing = ""  # in which part of its life it is: "import", "shutdown"
-        self._frames: List[Steps[None]] = [steps]
+        self.frames: List[Steps[None]] = [steps]
 
     @property
     def is_main(self) -> bool:
@@ -43,28 +43,28 @@ class Thread(Shared):
         return None if self.wait is None else self.wait.on
 
     def interrupt(self, handler: Steps[None]) -> None:
-        self._frames.append(handler)
+        self.frames.append(handler)
         self.wait = None
 
     def drop(self) -> None:
         """Nothing of it runs any more. What it leaves in `finally` is its own process's alone, and
         never yields."""
-        for frame in reversed(self._frames):
+        for frame in reversed(self.frames):
             if inspect.getgeneratorstate(frame) != inspect.GEN_RUNNING:  # it ends its own process
                 frame.close()
 
     def go(self) -> bool:
         """One step; False: that was the last."""
         try:
-            self.wait = next(self._frames[-1])
+            self.wait = next(self.frames[-1])
         except StopIteration:
-            self._frames.pop()
+            self.frames.pop()
         except (Exception, KeyboardInterrupt, SystemExit) as error:
-            self._frames.pop()
-            if not self._frames:
+            self.frames.pop()
+            if not self.frames:
                 raise
-            self.wait = self._frames[-1].throw(error)  # a handler has raised
-        return bool(self._frames)
+            self.wait = self.frames[-1].throw(error)  # a handler has raised
+        return bool(self.frames)
 
 
 class Process(Shared):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sim.virtual.lifecycle.interpreter import Interpreter
 
 IMPORTING = "import"  # what a thread is doing
-Body = Callable[["Interpreter", "Module"], Steps[None]]
+Body = Callable[["Interpreter", "Module"], Steps[Any]]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Importer:
             try:
                 module = self.modules.get(name)
                 if module is None:
-                    module = yield from self._load(py, name)
+                    module = yield from self._find_and_load_unlocked(py, name)
             finally:
                 lock.release()
             yield from self._wait_until_initialized(py, name)
@@ -187,8 +187,7 @@ class Importer:
             return
         lock.release()
 
-    def _load(self, py: Interpreter, name: str) -> Steps[Module]:
-        """_find_and_load_unlocked."""
+    def _find_and_load_unlocked(self, py: Interpreter, name: str) -> Steps[Module]:
         parent = name.rpartition(".")[0]
         if parent and parent not in self.modules:
             yield from self.import_module(py, parent)
@@ -213,7 +212,7 @@ class Importer:
             py.saw(f"executes {name}")
             yield from py.work(BODY_STEPS)
             yield from py.hooks.in_body(py, name)
-            yield from source.body(py, module)
+            yield from _call_with_frames_removed(py, module, source)
         except Exception:
             self.modules.pop(name, None)
             raise
@@ -224,6 +223,13 @@ class Importer:
         py.saw(f"has executed {name}" + (", which replaced itself" if found is not module else ""))
         yield from py.hooks.after_body(py, name)
         return found
+
+
+def _call_with_frames_removed(py: Interpreter, module: Module, source: Source) -> Steps[None]:
+    """A body in C has no frame of its own: what it fails by is given back, and raised here."""
+    failure: Optional[Exception] = yield from source.body(py, module)
+    if failure is not None:
+        raise failure
 
 
 def empty(py: Interpreter, module: Module) -> Steps[None]:

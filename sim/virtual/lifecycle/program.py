@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from sim.virtual.lifecycle.channels import Shared
+from sim.virtual.lifecycle.loading import Extension
 from sim.virtual.lifecycle.machine import Process
 from sim.virtual.lifecycle.modules import STANDARD, Source, empty
 
@@ -29,6 +30,7 @@ class Program(Shared):
     hooks: List[Mapping[str, Any]] = field(default_factory=list)
     limits: Dict[str, int] = field(default_factory=dict)
     installed: Dict[str, Source] = field(default_factory=dict)  # by name: found before the path
+    extensions: Dict[str, Extension] = field(default_factory=dict)  # by name
     holds: List[str] = field(default_factory=list)  # probes where it waits for a word
     top: Optional[Process] = None
     stdout: str = ""

@@ -25,7 +25,7 @@ from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan, ProgramWorkload
 from sim.virtual.lifecycle.choosing import Chooser
-from sim.virtual.lifecycle.interpreter import Interpreter
+from sim.virtual.lifecycle.interpreter import Interpreter, stack
 from sim.virtual.lifecycle.launch import SimulatedLaunch
 from sim.virtual.lifecycle.machine import DEAD, STOPPED, Machine, Process
 from sim.virtual.lifecycle.models import Variant, model_of
@@ -65,6 +65,7 @@ class SimulatedPrograms:
         self.simulation = Machine(chooser, self._on_exit)
         self._behaviours: Dict[str, Behaviour] = {}
         self._programs: Dict[str, Program] = {}
+        self._mains: Dict[str, Callable[[Interpreter], Steps[None]]] = {}
         self._reached: Deque[Place] = deque()
         self._waits_at: Dict[tuple[str, str], List[AtProbe]] = {}
         self._passed: Dict[tuple[str, str], int] = {}
@@ -87,6 +88,16 @@ class SimulatedPrograms:
         folder = f"/run/own-{process.name}"
         made = Program(process.name, self._on_said, {"SPINBED_FOLDER": folder, **process.env})
         made.holds = [probe for name, probe in self._waits_at if name == process.name]
+        work = process.workload
+        assert isinstance(work, ProgramWorkload)
+        found = model_of(work.program)
+        assert found is not None, f"{work.program}: there is no model"
+        model, variant = found
+        self.simulation.files.update(model.files)
+        for name, source in model.modules.items():
+            made.install(name, source)
+        made.extensions.update(model.extensions)
+        self._mains[process.name] = _main(model.subject, variant, process.start)
         return made
 
     # What the nemesis drives.
@@ -102,19 +113,13 @@ class SimulatedPrograms:
     def _begin(self, process: ProcessPlan) -> None:
         work = process.workload
         assert isinstance(work, ProgramWorkload)
-        found = model_of(work.program)
-        assert found is not None, f"{work.program}: there is no model"
-        model, variant = found
         program = self._programs[process.name]
-        self.simulation.files.update(model.files)
-        for name, source in model.modules.items():
-            program.install(name, source)
         top = self.simulation.start_process(None, program, f"python {work.program}")
         top.limits.update(program.limits)
         program.top = top
         behaviour = self._behaviours[process.name]
         py = Interpreter(self.simulation, top, behaviour, program.environ)
-        self.simulation.start_thread(top, py.run(_main(model.subject, variant, process.start)))
+        self.simulation.start_thread(top, py.run(self._mains[process.name]))
         facts = {"python": str(behaviour), "kernels": "", "rung": ""}
         argv = ["python", work.program or ""]
         self._note(process.name, SPAWN, detail={"pid": top.pid, "argv": argv, **facts})
@@ -277,6 +282,10 @@ class SimulatedPrograms:
             **self._told(),
         }
         self._note(WATCH, HANG, detail=detail)
+        for process in self._alive():
+            for thread in process.threads:
+                lines = [f"Thread {thread.name} (most recent call first):", *stack(thread)]
+                process.program.stderr += "\n".join(lines) + "\n"
 
     @property
     def _waiting(self) -> List[Process]:

@@ -19,6 +19,7 @@ SUBJECTS = "sim.subjects."
 MODELLED = (
     "fork_with_held_lock",
     "hanging",
+    "kernel_loader",
     "lazy_backend",
     "no_main_guard",
     "parallel_import",
@@ -38,6 +39,8 @@ class Model:
         self.subject: str = self._made.SUBJECT
         self.variants: Mapping[str, Variant] = self._made.VARIANTS
         self.files: Mapping[str, Source] = self._made.FILES
+        made = getattr(self._made, "EXTENSIONS", {})
+        self.extensions = {name: make() for name, make in made.items()}
         bodies = {self.subject: self._made.body, **getattr(self._made, "MODULES", {})}
         self.modules = {name: Source(placed(name), each) for name, each in bodies.items()}
 
