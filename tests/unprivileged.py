@@ -1,6 +1,7 @@
 """Runs the tests as an unprivileged container would: not as root, with a /dev/shm of 64 MiB.
 
     unprivileged.py [arguments for pytest]
+    unprivileged.py --run COMMAND [ARGUMENT ...]    the same for another command
     unprivileged.py --lack    prints what of this the host does not let us do, or nothing
 
 Root becomes `nobody` in a mount namespace of its own, in which the folders that are needed can be
@@ -49,6 +50,8 @@ def main() -> int:
         for name in ("home", "tmp"):
             (scratch / name).mkdir()
         command = [str(PYTEST), "-p", "no:cacheprovider", *sys.argv[1:]]
+        if sys.argv[1:2] == ["--run"]:
+            command = sys.argv[2:]
         if is_root:
             command = as_nobody(command, scratch)
         elif lack is None:
