@@ -10,7 +10,8 @@ from sim.inside.lock_waits import SIGNAL
 from sim.live import procfs
 from sim.live.supervisor import Supervisor
 
-POLL_NS = 1_000_000
+POLL_NS = 5_000_000
+UNMOVED_NS = 200_000_000
 WITHIN_NS = 1_000_000_000  # for all together
 # A main thread that had so much of a core meanwhile would have answered, if it could; one that had
 # less in the whole of the time tells nothing.
@@ -45,19 +46,48 @@ class Answers:
 
     def of(self, pids: Sequence[int], supervisor: Supervisor) -> Dict[int, Optional[List[Any]]]:
         """Of those that can be asked; None: its main thread did not come to Python to answer."""
-        asked = [pid for pid in pids if _ask(pid)]
-        began_ns = time.monotonic_ns()
-        ran_ns = {pid: _main(pid) for pid in asked}
         self.heard, self.shared = {}, {}
-        while any(_may_yet(pid, ran_ns[pid], began_ns) for pid in asked if pid not in self.heard):
+        asked = [_Asked(pid) for pid in pids if _ask(pid)]
+        while any(each.may_yet() for each in asked if each.pid not in self.heard):
             supervisor.pump(time.monotonic_ns() + POLL_NS)
         found: Dict[int, Optional[List[Any]]] = {}
-        for pid in asked:
-            if pid in self.heard:
-                found[pid] = [*self.heard[pid]]
-            elif _is_asleep_or_ran(pid, ran_ns[pid]):
-                found[pid] = None
+        for each in asked:
+            if each.pid in self.heard:
+                found[each.pid] = [*self.heard[each.pid]]
+            elif each.is_silent():
+                found[each.pid] = None
         return found
+
+
+class _Asked:
+    """A main thread, from the question on."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._seen = procfs.threads(pid).get(pid)
+        self._ran_ns = self._seen.cpu_ns if self._seen is not None else 0
+        self._began_ns = self._since_ns = time.monotonic_ns()
+
+    def may_yet(self) -> bool:
+        """False also of one that sleeps on, unmoved: a signal that Python handles would wake it."""
+        now_ns = time.monotonic_ns()
+        seen = procfs.threads(self.pid).get(self.pid)
+        if seen != self._seen:
+            self._seen, self._since_ns = seen, now_ns
+        if seen is None or (seen.state == "S" and now_ns - self._since_ns > UNMOVED_NS):
+            return False
+        waited_ns = now_ns - self._began_ns
+        has_run = seen.state != "R" or seen.cpu_ns - self._ran_ns > RAN_NS
+        return waited_ns < (WITHIN_NS if has_run else WITHIN_MAX_NS)
+
+    def is_silent(self) -> bool:
+        """Not one that has not run since, nor one that blocks the signal."""
+        seen = self._seen
+        if seen is None or procfs.has_signal(
+            procfs.read(self.pid, "status"), b"ShdPnd:", SIGNAL
+        ):
+            return False
+        return seen.state != "R" or seen.cpu_ns - self._ran_ns > RAN_NS
 
 
 def _ask(pid: int) -> bool:
@@ -71,20 +101,3 @@ def _ask(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _may_yet(pid: int, ran_ns: int, began_ns: int) -> bool:
-    waited_ns = time.monotonic_ns() - began_ns
-    if waited_ns < WITHIN_NS:
-        return procfs.stat(pid) is not None
-    return waited_ns < WITHIN_MAX_NS and not _is_asleep_or_ran(pid, ran_ns)
-
-
-def _is_asleep_or_ran(pid: int, ran_ns: int) -> bool:
-    main = procfs.threads(pid).get(pid)
-    return main is not None and (main.state != "R" or main.cpu_ns - ran_ns > RAN_NS)
-
-
-def _main(pid: int) -> int:
-    main = procfs.threads(pid).get(pid)
-    return main.cpu_ns if main is not None else 0
