@@ -44,7 +44,7 @@ ONCE = {
         checker_leaks checker_liveness checker_logs checker_no_duplicates checker_no_loss
         checker_no_tearing checker_refcounts checkers_model cli_crew cli_run cli_selection
         cli_streams cli_usage cpu_override doctor fault_guide hang_across hang_observed
-        hang_programs hang_shared ladder report_formats report_hangs scenario_bad_input
+        hang_programs hang_flags hang_shared ladder report_formats report_hangs scenario_bad_input
         scenario_lines scenario_plan scenario_programs scenario_schema scenario_sweep_plan
         steps_scenario verdict
     """.split(),
