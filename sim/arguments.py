@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import hashlib
+import importlib.util
 import os
 import re
 import shlex
@@ -29,7 +30,7 @@ from sim.argument_types import (
     world,
 )
 from sim.errors import ExitStatus, Problem, ScenarioError
-from sim.report import REPORTS
+from sim.report import DRAWN, REPORTS
 from sim.selection import selection
 
 if TYPE_CHECKING:
@@ -229,8 +230,8 @@ def _run_options(parser: Parser) -> None:
         action="append",
         default=[],
         dest="reports",
-        metavar="|".join(REPORTS) + "[=FILE]",
-        help="may be repeated; to standard output without FILE (default: text)",
+        metavar="|".join(REPORTS) + "[=FILE]|plots=FOLDER",
+        help="may be repeated; to standard output without FILE (default: text); plots of clusters",
     )
     parser.add_argument(
         "--require", action="store_true", help="a run that this host cannot do is a failure"
@@ -261,7 +262,9 @@ def _one_report_on_stdout(arguments: argparse.Namespace) -> None:
     if not printed:
         arguments.reports.append(ReportTo("text", None))
     for report in arguments.reports:
-        if report.file is not None:
+        if report.file is not None and report.alias in DRAWN:
+            _refuse_no_folder(report.file, f"--report {report.alias}={report.file}")
+        elif report.file is not None:
             _refuse_unwritable(report.file, f"--report {report.alias}={report.file}")
 
 
@@ -309,8 +312,13 @@ def _refuse_no_folder(folder: Path, what: str) -> None:
 
 def _report(text: str) -> ReportTo:
     alias, equals, file = text.partition("=")
-    if alias not in REPORTS:
-        raise argparse.ArgumentTypeError(f"no report {alias!r}{hint(alias, REPORTS)}")
+    if alias not in (*REPORTS, *DRAWN):
+        raise argparse.ArgumentTypeError(f"no report {alias!r}{hint(alias, (*REPORTS, *DRAWN))}")
+    if alias in DRAWN and not file:
+        raise argparse.ArgumentTypeError(f"{alias} is a folder of pictures: {alias}=FOLDER")
+    if alias in DRAWN and importlib.util.find_spec("matplotlib") is None:
+        lack = f"{alias} needs matplotlib, which is not installed"
+        raise argparse.ArgumentTypeError(f"{lack}: pip install 'spinbed[plots]'")
     if equals and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file after '='")
     return ReportTo(alias, Path(file) if file else None)

@@ -25,7 +25,7 @@ from sim.live.cpu import check_environments
 from sim.live.kernels import default_kernels
 from sim.live.pythons import build_for, lack_of_interpreters
 from sim.loading import load_all
-from sim.report import rendered, text
+from sim.report import DRAWN, drawn, rendered, text
 from sim.report.progress import Progress
 from sim.scenario.plan import Plan
 from sim.verdict import RunResult
@@ -135,6 +135,9 @@ def _write_reports(reports: Sequence[ReportTo], results: Sequence[RunResult]) ->
     for report in reports:
         if report.file is None and report.alias == "text":
             continue  # printed as the runs finished
+        if report.alias in DRAWN and report.file is not None:
+            _draw(report.alias, results, report.file)
+            continue
         content = rendered(report.alias, results)
         if report.file is None:
             sys.stdout.write(content)
@@ -143,6 +146,14 @@ def _write_reports(reports: Sequence[ReportTo], results: Sequence[RunResult]) ->
                 report.file.write_text(content, encoding="utf-8")
             except OSError as error:
                 _refuse(f"--report {report.alias}={report.file}: {error.strerror}")
+
+
+def _draw(alias: str, results: Sequence[RunResult], folder: Path) -> None:
+    try:
+        made = drawn(alias, results, folder)
+    except OSError as error:
+        _refuse(f"--report {alias}={folder}: {error.strerror}")
+    print(f"{alias}: {len(made)} files in {folder}", file=sys.stderr)
 
 
 def _print(console: Console, line: Any) -> None:

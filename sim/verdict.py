@@ -22,6 +22,7 @@ from sim.history.op import (
     SPAWN,
     Op,
 )
+from sim.jobs import Job, job_of
 from sim.scenario.names import find_checker
 from sim.scenario.plan import Plan
 
@@ -72,6 +73,7 @@ class RunResult:
     bundle: Optional[str] = None  # path of its hang's, where one was kept
     skipped: Optional[str] = None  # why
     hang_expected: Optional[str] = None  # the class that the scenario names
+    job: Optional[Job] = None  # of a cluster
     hang: Optional[str] = None  # the class that the run was told to have, "unknown" at least
     # From the end of the stall threshold until it was told; None: not live, or not before the
     # deadline.
@@ -111,6 +113,7 @@ def judge(
         duration_ns=duration_ns,
         reproduce=reproduce,
         journal=journal,
+        job=job_of(history, duration_ns),
         hang_expected=next((each.hang for each in plan.expectations if each.hang), None),
         hang=next((_class_of(op) for op in history.ops if op.f == HANG), None),
         hang_late_ns=next((_late_ns(op, history) for op in history.ops if op.f == HANG), None),

@@ -48,15 +48,30 @@ def run_scenario(scenario: Scenario, seed: int = 0) -> Done:
 
 
 def smaller(text: str, hosts: int) -> str:
-    """The same file with so many hosts at most, and each name brought down to what there is."""
+    """The same file with so many hosts at most, and each name brought down to what there is. Where
+    many are left, they have two readers each, and few steps."""
 
     def fewer(match: re.Match[str]) -> str:
         return f"{match[1]}{min(int(match[2]), hosts)}"
 
     def host(match: re.Match[str]) -> str:
-        return f"host[{(int(match[1]) - 1) % (hosts - 1) + 1}" if int(match[1]) else match[0]
+        first = (int(match[1]) - 1) % (hosts - 1) + 1 if int(match[1]) else 0
+        if match[2] is None:
+            return f"host[{first}"
+        last = min(first + int(match[2]) - int(match[1]), hosts - 1)
+        return f"host[{first}..{last}"
 
-    return re.sub(r"host\[(\d+)", host, re.sub(r"^(hosts = )(\d+)", fewer, text, flags=re.M))
+    if hosts > 50:
+        text = text.replace("readers_per_host = 8", "readers_per_host = 2")
+        text = text.replace("steps = 60", "steps = 35")
+    return re.sub(
+        r"host\[(\d+)(?:\.\.(\d+))?", host, re.sub(r"^(hosts = )(\d+)", fewer, text, flags=re.M)
+    )
+
+
+def small(path: Path, hosts: int = 20) -> Sequence[Scenario]:
+    """The runs of a file with so many hosts at most."""
+    return load_text(smaller(path.read_text(encoding="utf-8"), hosts), str(path))
 
 
 def files() -> Sequence[Path]:

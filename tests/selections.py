@@ -20,7 +20,7 @@ EVERY = """
 # signals to the command, gates and traps in live runs; and that the simulated machine does
 # everywhere as it does here. What came with a version between is still there in the newest.
 ENDS = """
-    attach attach_refused bench cli_interrupted cluster cpu fault_abi fault_starting
+    attach attach_refused bench cli_interrupted cluster cluster_parts cpu fault_abi fault_starting
     fault_surroundings fault_wakes gate gate_batches gate_raise golden_tapes journal live_hangs
     live_pythons live_watcher nemesis plugins programs spinloop_fuzz spinloop_replaces spying
     standstill startup_scenarios steps_live subject_borrowed_constants subject_kernel_loader
@@ -40,7 +40,7 @@ PURE = """
 ONCE = {
     "our own Python, which uses nothing that interpreters differ in": """
         bench_figures bundle checker_degradation checker_environ checker_exits checker_fifo
-        checker_imports
+        checker_imports cluster_files cluster_reports
         checker_leaks checker_liveness checker_logs checker_no_duplicates checker_no_loss
         checker_no_tearing checker_refcounts checkers_model cli_crew cli_run cli_selection
         cli_streams cli_usage cpu_override doctor fault_guide hang_across hang_observed

@@ -180,6 +180,7 @@ def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() ->
         ],
         "expectations": [{"what": "verdict valid", "met": True}],
         "hang": None,
+        "job": None,
         "faults": [
             {"alias": "stall", "target": "reader[1]", "fired": True, "healed": True},
             {"alias": "kill", "target": "w", "fired": True, "healed": None},

@@ -33,7 +33,7 @@ LAYERS = (
     ("errors", "history", "abc", "plugin", "version"),
     ("transport", "faults", "checkers"),
     ("scenario",),
-    ("subjects", "expectations"),
+    ("subjects", "expectations", "jobs"),
     ("nemesis", "verdict"),
     ("virtual", "live", "cluster"),
     ("hang", "watch", "inclusion", "bench"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import simpy
@@ -114,7 +115,7 @@ class Crew:
 
     def _wire(self, index: int) -> Wires:
         plan, name = self._plan.link, host(index)
-        beats = LinkPlan("datagram", plan.latency, plan.loss, plan.bandwidth, plan.queue, "drop")
+        beats = replace(plan, kind="datagram", duplicates=0.0)
 
         def link(purpose: str, of: LinkPlan, arrive: Callable[[Any], None]) -> Link:
             return Link(

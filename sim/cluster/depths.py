@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generator, List, Sequence
+from typing import Any, Generator, List, Mapping, Sequence
 
 import simpy
 
@@ -21,6 +21,13 @@ class Depths:
         self.every_ns = FIRST_EVERY_NS
         self.samples: List[bytes] = []  # one byte a host, at most 255
         env.process(self._sample())
+
+    def of_the_deepest(self, count: int) -> Mapping[str, Any]:
+        """Of so many hosts, in their own order."""
+        order = sorted(range(len(self._rings)), key=lambda i: (-self._rings[i].depth_max, i))
+        hosts = sorted(order[:count])
+        rows = [[sample[host] for sample in self.samples] for host in hosts]
+        return {"every_ns": self.every_ns, "hosts": hosts, "rows": rows}
 
     def _sample(self) -> Generator[simpy.Event, Any, None]:
         while True:

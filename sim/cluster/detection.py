@@ -37,6 +37,10 @@ HEARTBEATS = ("heartbeat", "chen", "phi")
 class Job(Protocol):
     """What a policy may know: nothing of the faults."""
 
+    @property
+    def is_over(self) -> bool:
+        """Then nobody sends heartbeats any more."""
+
     def missing(self) -> Sequence[int]: ...
 
     def blame(self, target: str, why: str, since_ns: int) -> None: ...
@@ -166,6 +170,8 @@ class Heartbeats:
         every_ns = max(1, self._policy.every_ns // LOOKS_PER_BEAT)
         while True:
             yield self._env.timeout(every_ns)
+            if self._job.is_over:
+                return
             now_ns = self._env.now
             overdue: List[int] = []
             for host, bound_ns in enumerate(self._bound_ns):

@@ -37,6 +37,7 @@ class Link:
         self._arrive = arrive
         self._is_datagram = plan.kind == DATAGRAM
         self._loss = self._own_loss = plan.loss
+        self._duplicates = plan.duplicates
         self._bandwidth = self._own_bandwidth = plan.bandwidth
         self._extra_ns = 0
         self._free_ns = 0  # when the wire is free again
@@ -44,7 +45,7 @@ class Link:
         self._stuck: List[Tuple[Any, int]] = []  # sent into a cut, and when first
         self.is_cut = False
         self.is_worse = False
-        self.under_way = 0  # messages that have been sent and are not there
+        self.under_way = 0  # messages that are on the wire
         self.lost = 0
 
     def send(self, message: Any, size_bytes: int, *, at_ns: Optional[int] = None) -> None:
@@ -58,7 +59,6 @@ class Link:
             if self._is_datagram:
                 self.lost += 1
             else:
-                self.under_way += 1
                 self._stuck.append((message, left_ns))
             return
         if self._loss:
@@ -69,19 +69,34 @@ class Link:
                     return
                 left_ns += timeout_ns
                 timeout_ns = min(2 * timeout_ns, costs.RTO_MAX_NS)
-        self.under_way += 1
         self._deliver(message, left_ns)
+        if self._duplicates and self._chance() < self._duplicates:
+            self._deliver(message, left_ns)
 
-    def _deliver(self, message: Any, left_ns: int) -> None:
+    def send_last(self, message: Any) -> None:
+        """What arrives in any case, after all else."""
+        if self.is_cut:
+            self._stuck.append((message, self._env.now))
+        else:
+            self._deliver(message, self._env.now, is_last=True)
+
+    def _deliver(self, message: Any, left_ns: int, *, is_last: bool = False) -> None:
+        self.under_way += 1
         there_ns = left_ns + self._latency() + self._extra_ns
-        if not self._is_datagram:
-            there_ns = self._last_ns = max(there_ns, self._last_ns)
+        if is_last or not self._is_datagram:
+            there_ns = max(there_ns, self._last_ns)
+        self._last_ns = max(there_ns, self._last_ns)
         event = self._env.timeout(max(0, there_ns - self._env.now), message)
         event.callbacks.append(self._there)
 
     def _there(self, event: simpy.Event) -> None:
         self.under_way -= 1
         self._arrive(event.value)
+
+    @property
+    def queued(self) -> int:
+        """Messages that have been sent and are not there."""
+        return self.under_way + len(self._stuck)
 
     def cut(self) -> None:
         """What is on its way still arrives."""
@@ -95,7 +110,7 @@ class Link:
             stuck, self._stuck = self._stuck, []
             again_ns = next_try_ns(stuck[0][1], self._env.now)
             for message, left_ns in stuck:
-                self._deliver(message, max(again_ns, left_ns))
+                self._deliver(message, max(again_ns, left_ns), is_last=True)
 
     def worsen(self, extra_ns: int, loss: float, bandwidth: Optional[float]) -> None:
         self.is_worse = True

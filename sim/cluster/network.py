@@ -35,7 +35,7 @@ class SimulatedNetwork:
         return {
             "is_cut": out.is_cut,
             "is_worse": out.is_worse,
-            "under_way": out.under_way,
+            "queued": out.queued,
             "lost": out.lost,
         }
 

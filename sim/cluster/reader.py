@@ -105,10 +105,13 @@ class Reader:
 
     def evict(self) -> None:
         """It is not waited for any more, neither by its ring nor by the writer."""
+        if self.evicted_ns is not None:
+            return
         self.evicted_ns = self._now()
-        self.body.die()
         self._ring.drop(self)
-        self._is_over()
+        if not self.body.is_dead:
+            self.body.die()
+            self._is_over()
 
     @property
     def is_over(self) -> bool:

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping
 
 from sim.cluster.detection import together
 from sim.history.hang_class import HangClass
-from sim.history.op import ENDED, EVICTED, FAIL, OK, RECEIVE, Op
+from sim.history.op import ENDED, EVICTED, FAIL, INFO, JOB, OK, RECEIVE, Op
 from sim.scenario.cluster_names import WRITER, host_of
+from sim.scenario.cluster_plan import PolicyPlan
+from sim.scenario.durations import format_duration
 
 if TYPE_CHECKING:
     from sim.cluster.world import ClusterWorld
 
 NAMES_MAX = 16  # of those that are waited for
+HOSTS_SHOWN = 32  # whose rings are told of over time
+WATCH = "watch"  # who records what befalls the run as a whole
 
 
 def deliveries(world: ClusterWorld) -> Iterator[Op]:
@@ -28,6 +32,34 @@ def deliveries(world: ClusterWorld) -> Iterator[Op]:
             yield Op(reader.ended_ns, name, 0, FAIL, RECEIVE, outcome=ENDED)
         elif reader.evicted_ns is not None:
             yield Op(reader.evicted_ns, name, 0, FAIL, RECEIVE, outcome=EVICTED)
+
+
+def job(world: ClusterWorld) -> Op:
+    """Its size, its policy, and how full its rings were."""
+    plan, writer = world.cluster, world.writer
+    detail = {
+        "hosts": plan.hosts,
+        "readers": plan.readers,
+        "policy": _in_words(plan.policy),
+        "kind": plan.policy.kind,
+        "blocked_ns": writer.blocked_ns,
+        "dropped": sum(each.dropped + each.out.lost for each in world.crew.remotes),
+        "depths": world.depths.of_the_deepest(HOSTS_SHOWN),
+    }
+    return Op(world.now_ns(), WATCH, 0, INFO, JOB, detail=detail)
+
+
+def _in_words(policy: PolicyPlan) -> str:
+    kind, every = policy.kind, format_duration(policy.every_ns)
+    said = {
+        "none": "none",
+        "timeout": f"timeout {format_duration(policy.after_ns)}",
+        "deadline": f"deadline {format_duration(policy.after_ns)}",
+        "heartbeat": f"heartbeat {policy.misses} x {every}",
+        "chen": f"chen {every} + {format_duration(policy.margin_ns)}",
+        "phi": f"phi {policy.threshold:g}, {every}",
+    }[kind]
+    return said if policy.then == "report" else f"{said}, {policy.then}"
 
 
 def standstill(world: ClusterWorld) -> Mapping[str, Any]:

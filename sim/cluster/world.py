@@ -24,7 +24,7 @@ from sim.cluster.depths import Depths
 from sim.cluster.detection import HEARTBEATS, detector
 from sim.cluster.draws import draws
 from sim.cluster.network import SimulatedNetwork
-from sim.cluster.told import deliveries, standstill
+from sim.cluster.told import WATCH, deliveries, job, standstill
 from sim.cluster.writer import Writer
 from sim.errors import WorldError
 from sim.history.history import History, in_order
@@ -35,7 +35,6 @@ from sim.scenario.clusters import CAPABILITIES
 from sim.scenario.plan import AfterOps, Place, Plan
 from sim.scenario.planning import Dice
 
-WATCH = "watch"  # who records what befalls the run as a whole
 SLICE_NS = 100_000_000  # how often it is looked whether anything still moves
 
 
@@ -71,7 +70,7 @@ class ClusterWorld:
             answered=self._answered,
             heard=self.detector.heard,
             made_room=self._made_room,
-            is_over=self._is_over,
+            is_over=self._one_less,
         )
         self.writer = Writer(
             self._env,
@@ -101,7 +100,7 @@ class ClusterWorld:
     # What the nemesis drives.
 
     def start(self) -> int:
-        self._env.process(self.writer.life()).callbacks.append(lambda _: self._is_over())
+        self._env.process(self.writer.life()).callbacks.append(lambda _: self._one_less())
         if self.cluster.policy.kind in HEARTBEATS:
             for index in range(self.cluster.hosts):
                 self._env.process(self._beats(index))
@@ -170,13 +169,17 @@ class ClusterWorld:
         """The writer is through, and every reader that is left has read all."""
         return self._left == 0
 
-    def _is_over(self) -> None:
-        """One of those that the run waits for."""
+    def _one_less(self) -> None:
+        """Of those that the run waits for, one is over."""
         self._left -= 1
         if not self._left:
             self._halt()
 
     # The policy's job.
+
+    @property
+    def is_over(self) -> bool:
+        return self.writer.is_over
 
     def missing(self) -> Sequence[int]:
         return self.writer.missing()
@@ -189,7 +192,7 @@ class ClusterWorld:
             there = [
                 reader
                 for reader in self.crew.readers
-                if cluster_names.covers(target, reader.name) and not reader.is_over
+                if cluster_names.covers(target, reader.name) and reader.ended_ns is None
             ]
             for reader in there:
                 reader.evict()
@@ -225,7 +228,7 @@ class ClusterWorld:
         for name in self._names(process):
             reader = self._readers.get(name)
             if reader is not None and not reader.is_over:
-                self._is_over()
+                self._one_less()
             self.crew.bodies[name].die()
             self.record(Op(self.now_ns(), name, 0, INFO, EXIT, outcome="SIGKILL"))
 
@@ -298,7 +301,7 @@ class ClusterWorld:
         self.record(Op(self.now_ns(), WATCH, 0, INFO, HANG, detail=detail))
 
     def finish(self) -> History:
-        ops = [*self._ops, *deliveries(self)]
+        ops = [*self._ops, *deliveries(self), job(self)]
         return History(header=self._plan.header, ops=in_order(ops))
 
 

@@ -38,7 +38,7 @@ class Remote:
     @property
     def queued(self) -> int:
         """Messages that are on their way to it."""
-        return self.out.under_way + len(self.forwarder.queue)
+        return self.out.queued + len(self.forwarder.queue)
 
     @property
     def is_wanted(self) -> bool:
@@ -167,7 +167,9 @@ class Writer:
                 self.blocked_ns += self._env.now - began_ns
                 at_ns = max(at_ns, self._env.now)
             at_ns += wire_ns
-            if remote.queued >= plan.link.queue:
+            if number == END:
+                remote.out.send_last(END)
+            elif remote.queued >= plan.link.queue:
                 remote.dropped += 1
             else:
                 remote.out.send(number, plan.message_bytes, at_ns=at_ns)

@@ -24,6 +24,7 @@ HOOK = "hook"  # what a hook inside a program did or saw; detail: hook, module, 
 INJECT = "inject"  # detail: injection (index), alias, target, fired, evidence
 HEAL = "heal"  # detail: injection (index), alias, target, healed, evidence
 HANG = "hang"  # detail: waiting (names), blocked_ns, region
+JOB = "job"  # of a cluster, when it is over: its size, its policy, how full its rings were
 STEP = "step"  # of a cluster: one message and all answers to it; detail of its ok: took_ns
 BLAME = "blame"  # of a cluster's policy; detail: target, policy, why, since_ns
 TRUST = "trust"  # it takes a blame back; detail: target, policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Sequence
 
+from sim.report import jobs
 from sim.verdict import RunResult
 
 SCHEMA = 1
@@ -30,6 +31,7 @@ def _scenario(result: RunResult) -> Dict[str, Any]:
         ],
         "expectations": _expectations(result),
         "hang": result.hang,
+        "job": None if result.job is None else jobs.as_json(result.job),
         "faults": [
             {
                 "alias": fault.alias,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sim.errors import ExitStatus
 from sim.history.op import INJECT
+from sim.report import jobs
 from sim.report.hangs import confusion
 from sim.verdict import RunResult
 
@@ -71,6 +72,8 @@ def totals(results: Sequence[RunResult], *, elapsed_ns: Optional[int] = None) ->
         line.append(f"\n  waits: {', '.join(asked_for)} ran as {ran}", style="dim")
     for row in confusion(results):
         line.append(f"\n  {row}")
+    for index, row in enumerate(jobs.rows(results)):
+        line.append(f"\n  {row}" if index else f"\n\n  {row}", style="" if index else "dim")
     reached = steps(results)
     if reached:
         missed = sorted({step for step, is_there in reached if not is_there})

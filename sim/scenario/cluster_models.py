@@ -68,6 +68,9 @@ class Link(BaseModel):
     loss: float = key(
         0.0, "probability that a transmission is lost", ge=0, le=0.99, allow_inf_nan=False
     )
+    duplicates: float = key(
+        0.0, "probability that a datagram arrives twice", ge=0, le=0.99, allow_inf_nan=False
+    )
     bandwidth: float = key(
         3e9, "of the writer's network card, and of each link", unit="bytes per second", ge=1,
         le=1e15, allow_inf_nan=False,

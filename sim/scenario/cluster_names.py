@@ -43,7 +43,9 @@ def named(target: str, hosts: int, readers: int) -> Named:
     if target == WRITER:
         return Named((WRITER,), WRITER)
     parts = TARGET.fullmatch(target)
-    if parts is None or (parts["first"] is None) == (parts["dot"] is not None):
+    if parts is None or (parts["dot"] is not None) is not (
+        parts["first"] is not None and parts["part"] is not None
+    ):
         return _nobody(target, hosts, readers)
     part, selector, rank = parts["part"], parts["selector"], parts["rank"]
     if selector is not None and selector not in SELECTORS:
@@ -95,7 +97,10 @@ def _nobody(target: str, hosts: int, readers: int) -> Named:
 
 
 def _near(target: str, hosts: int, readers: int) -> Optional[str]:
-    """The same name with its numbers brought down to what there is."""
+    """The same name with its numbers brought down to what there is, or with the host it lacks."""
+    alone = re.fullmatch(r"reader\[([0-9]{1,9})\]", target)
+    if alone is not None:
+        return reader(0, min(int(alone[1]), readers - 1))
     match = re.fullmatch(r"([a-z]+)\[([0-9]{1,9})\](?:\.([a-z]+)(?:\[([0-9]{1,9})\])?)?", target)
     if match is None or nearest(match[1], [HOST]) is None:
         return None

@@ -23,6 +23,7 @@ class LinkPlan:
     kind: str  # "tcp": in order, what is lost comes again; "datagram": neither
     latency: Spread  # one way
     loss: float  # of each transmission, 0 to 1
+    duplicates: float  # of datagrams, 0 to 1
     bandwidth: float  # bytes per second
     queue: int  # messages that may be on their way to a host
     full: str  # "drop" | "wait"

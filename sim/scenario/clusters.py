@@ -47,6 +47,8 @@ def check_cluster(tables: Any, keys: Mapping[str, Any], problems: Collector) -> 
         return
     for path, table in _times(cluster):
         _check_spread(path, table, problems)
+    if cluster.link.duplicates and cluster.link.kind != "datagram":
+        problems.add(("cluster", "link", "duplicates"), "tcp repeats nothing: kind = \"datagram\"")
     deadline_ns = head.deadline if head is not None else None
     injections = 0
     for index, fault in enumerate(tables.faults):
@@ -77,6 +79,7 @@ def refuse_its_words(tables: Any, problems: Collector) -> None:
     for index, table in enumerate(tables.expects):
         if hasattr(table, "blame"):
             problems.add(("expect", index, "blame"), "only the policy of a [cluster] blames")
+            tables.expects[index] = None
 
 
 def candidates_of(target: str, cluster: Cluster) -> Sequence[str]:
@@ -170,6 +173,7 @@ def cluster_plan(table: Cluster) -> ClusterPlan:
             kind=link.kind,
             latency=spread(link.latency),
             loss=link.loss,
+            duplicates=link.duplicates,
             bandwidth=link.bandwidth,
             queue=link.queue,
             full=link.full,

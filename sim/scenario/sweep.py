@@ -59,7 +59,9 @@ def _axes(keys: Mapping[str, Any], sweep: Sweep, problems: Collector) -> Sequenc
     known = {spell(path): path for path in _paths(keys) if path[0] not in FIXED}
     axes: List[Sequence[Choice]] = []
     for name, values in (sweep.product or {}).items():
-        column = _column(name, values, ("sweep", "product", name), known, problems)
+        path: Path = ("sweep", "product", name)
+        column = _column(name, values, path, known, problems)
+        _refuse_repeats([_spelled(value) for value in values], path, problems)
         axes.append([[cell] for cell in column])
     columns = [
         _column(name, values, ("sweep", "zip", name), known, problems)
@@ -71,6 +73,9 @@ def _axes(keys: Mapping[str, Any], sweep: Sweep, problems: Collector) -> Sequenc
         problems.add(("sweep", "zip"), f"needs lists of one length, has {spelled}")
     elif columns:
         axes.append(list(zip(*columns)))
+        name = next(iter(sweep.zip or {}))
+        rows = [", ".join(_spelled(cell[1]) for cell in row) for row in axes[-1]]
+        _refuse_repeats(rows, ("sweep", "zip", name), problems)
     _refuse_overlaps(sweep, problems)
     return axes
 
@@ -83,12 +88,15 @@ def _column(
         message = "cannot be swept" if fixed else f"{show(name)} names no key of this file"
         problems.add(at, message, None if fixed else _nearest_key(name, known))
         return []
-    spelled = [_spelled(value) for value in values]
-    for index, text in enumerate(spelled):
-        if text in spelled[:index]:
-            problems.add((*at, index), f"{show(values[index])} is listed twice")
     lines = problems.lines
     return [(known[name], v, _line(lines, (*at, i))) for i, v in enumerate(values)]
+
+
+def _refuse_repeats(spelled: Sequence[str], at: Path, problems: Collector) -> None:
+    """Two runs of one name. Of lists that go together, each may say a thing again."""
+    for index, text in enumerate(spelled):
+        if text in spelled[:index]:
+            problems.add((*at, index), f"{text} is listed twice")
 
 
 def _nearest_key(name: str, known: Mapping[str, Path]) -> Optional[str]:

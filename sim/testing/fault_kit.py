@@ -36,7 +36,7 @@ name = "fault-kit"
 name = "app"
 program = "sim.testing.kit_program:main"
 """
-ROLES = {"writer", "reader", "program"}
+ROLES = {"writer", "reader", "program", "forwarder", "host"}
 MESSAGES = 60
 OPS_BEFORE = 5
 

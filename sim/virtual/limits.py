@@ -18,6 +18,9 @@ MESSAGE_BYTES_MAX = 16384
 
 def lacks(scenario: Scenario) -> Iterator[Lack]:
     """Everything, in the order of the file; nothing where it can run there."""
+    if scenario.cluster is not None:
+        yield Lack("cluster", "a cluster has no schedules to explore: its seed decides all")
+        return
     if scenario.transport is NO_TRANSPORT:
         yield from lacking.lacks(scenario)
         return
