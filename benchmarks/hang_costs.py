@@ -7,11 +7,12 @@
               reader's next line of Python: alone; with `spinbed attach` of the writer in a loop,
               its start included; the same under `chrt --idle 0`; and alone once more, which is
               the noise. They take turns; each figure is a median over rounds, each ratio the
-              median of the rounds' ratios
+              median of the rounds' ratios. --apart keeps the ring on the first core, and attach
+              on the last: as where a core is free
     watch     what the monitor of spinbed.watch takes of a core while all is well, stall 2 s, and
               what progress() takes of the program
 
-Nothing is pinned to a core.
+Else nothing is pinned to a core.
 """
 
 from __future__ import annotations
@@ -156,11 +157,16 @@ def read_rounds(name: str) -> None:
                 latencies.clear()
 
 
-def attach(rounds: int, seconds: float) -> Figures:
+def attach(rounds: int, seconds: float, is_apart: bool) -> Figures:
+    cores = sorted(os.sched_getaffinity(0))
+    theirs, ours = (cores[:1], cores[-1:]) if is_apart else (cores, cores)
+    on_ours = ["taskset", "--cpu-list", ",".join(map(str, ours))]
     name = f"hang-costs-{uuid.uuid4().hex[:8]}"
     found: Dict[str, List[Figures]] = {side: [] for side in SIDES}
     lives_s: List[float] = []
     with _process("writer", name) as writer, _process("reader", name) as reader:
+        for each in (writer, reader):
+            os.sched_setaffinity(each.pid, theirs)
         for number in range(rounds):
             for side in (*SIDES[number % 4 :], *SIDES[: number % 4]):
                 assert writer.stdin is not None and reader.stdout is not None
@@ -169,9 +175,8 @@ def attach(rounds: int, seconds: float) -> Figures:
                 over = time.monotonic() + seconds
                 while side in ATTACHING and time.monotonic() < over:
                     began = time.monotonic()
-                    told = subprocess.run(
-                        [*ATTACHING[side], *ATTACH, str(writer.pid)], capture_output=True, text=True
-                    )
+                    command = [*on_ours, *ATTACHING[side], *ATTACH, str(writer.pid)]
+                    told = subprocess.run(command, capture_output=True, text=True)
                     assert told.returncode == 0, told.stdout + told.stderr
                     lives_s.append(time.monotonic() - began)
                 found[side].append(json.loads(reader.stdout.readline()))
@@ -235,7 +240,7 @@ def _cpu_ns(pid: int) -> int:
 
 MEASURES: Mapping[str, Callable[[argparse.Namespace], Figures]] = {
     "evidence": lambda options: evidence(options.rounds),
-    "attach": lambda options: attach(options.rounds, options.seconds),
+    "attach": lambda options: attach(options.rounds, options.seconds, options.apart),
     "watch": lambda _: watch(),
 }
 
@@ -263,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", nargs="*", metavar="evidence|attach|watch", help="default: all")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each side of a round")
+    parser.add_argument("--apart", action="store_true", help="attach has a core of its own")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     parser.add_argument("--as", dest="role", help=argparse.SUPPRESS)
     parser.add_argument("--ring", help=argparse.SUPPRESS)

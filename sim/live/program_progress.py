@@ -61,8 +61,10 @@ class ProgramProgress:
         if seen != self._seen:
             self._seen = seen
             self.moved_ns = now_ns
-        since_ns = now_ns - max(self.moved_ns, self._looked_ns)
-        return bool(pids) and since_ns >= self._threshold_ns
+        due_ns = max(self.moved_ns, self._looked_ns) + self._threshold_ns
+        if now_ns < due_ns:  # however dear looks are, the one that decides is not late
+            self.next_sample_ns = min(self.next_sample_ns, due_ns)
+        return bool(pids) and now_ns >= due_ns
 
 
 def _times(pids: Iterable[int]) -> Times:
