@@ -152,17 +152,32 @@ def test_losses_are_counted_by_what_comes_next() -> None:
     kept = [message for index, message in enumerate(sent) if index not in (3, 4, 100)]
     coming = iter([*kept, BYTES.end])
     tally = loops.Tally(BYTES)
-    loops.drain_waiting(lambda: next(coming), tally)
+    loops.drain_small(lambda: next(coming), False, tally)
     assert (tally.received, tally.skipped, tally.wrong) == (127, 3, 0)
 
 
 def test_a_message_of_other_bytes_is_wrong_and_none_is_lost() -> None:
     sent: List[bytes] = [*BYTES.pool[:9], b"x" * 64, *BYTES.pool[10:64], BYTES.end]
-    for drain in (loops.drain_waiting, loops.drain_polling):
-        coming = iter(sent)
+    for polls in (False, True):
+        coming = iter([None, *sent] if polls else sent)
         tally = loops.Tally(BYTES)
-        drain(lambda coming=coming: next(coming), tally)  # type: ignore[misc]
+        loops.drain_small(lambda coming=coming: next(coming), polls, tally)  # type: ignore[misc]
         assert (tally.received, tally.skipped, tally.wrong) == (63, 0, 1)
+
+
+def test_who_polls_sends_each_message_once_and_in_order() -> None:
+    taken: List[bytes] = []
+    calls = [0]
+
+    def send(message: bytes) -> bool:
+        calls[0] += 1
+        if calls[0] % 3 == 0:
+            return False  # no room
+        taken.append(message)
+        return True
+
+    assert loops.flood_polling(send, BYTES, 0, 1) == 64
+    assert taken == BYTES.pool
 
 
 def test_large_messages_are_told_apart_by_their_last_bytes_and_some_by_all() -> None:

@@ -157,9 +157,9 @@ def _drain(side: Side, tally: loops.Tally) -> None:
     elif not side.payloads.is_small:
         loops.drain_large(side.receives(), side.release, tally)
     elif side.read.polls and side.idle is _no_pause:
-        loops.drain_polling(side.read.receive, tally)
+        loops.drain_small(side.read.receive, True, tally)
     else:
-        loops.drain_waiting(side.receives(), tally)
+        loops.drain_small(side.receives(), False, tally)
 
 
 def _pacing(side: Side, step: Paced) -> Dict[str, Any]:

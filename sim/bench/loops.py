@@ -1,15 +1,19 @@
 """The innermost loops: what runs while the clock does. One Python call of the peer a message.
 
-Those that poll have the call in the loop itself, so a peer whose calls return at once pays for no
-wrapper of ours. The reader's own check is in the loop, for everybody alike.
+Streams of small messages are driven by the interpreter's own iterators: a loop in Python and a
+comparison for each message would cost as much as the fastest peer's call. Peers whose calls return
+at once are polled there, or in the loop itself, with no wrapper of ours. The reader's check is
+within the measured time, for everybody alike.
 """
 
 from __future__ import annotations
 
 import operator
 import time
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Callable, List, Optional
+from itertools import islice
+from typing import Any, Callable, Iterator, List, Optional
 
 from sim.bench.payloads import END, FULL_EVERY, TAIL_BYTES, Payloads
 
@@ -89,8 +93,7 @@ def flood_waiting(send: Send, payloads: Payloads, ns: int, most: int) -> int:
     pool, rounds = payloads.pool, 0
     until = time.perf_counter_ns() + ns
     while True:
-        for message in pool:
-            send(message)
+        deque(map(send, pool), maxlen=0)
         rounds += 1
         if time.perf_counter_ns() > until or rounds * len(pool) >= most:
             return rounds * len(pool)
@@ -100,7 +103,9 @@ def flood_polling(send: Send, payloads: Payloads, ns: int, most: int) -> int:
     pool, rounds = payloads.pool, 0
     until = time.perf_counter_ns() + ns
     while True:
-        for message in pool:
+        left = iter(pool)
+        while not all(map(send, left)):  # it stops where one was not taken
+            message = pool[len(pool) - operator.length_hint(left) - 1]
             while not send(message):
                 pass
         rounds += 1
@@ -147,41 +152,24 @@ class Tally:
         return False
 
 
-def drain_waiting(receive: Receive, tally: Tally) -> None:
-    """Until the last message. Small ones, each compared as a whole."""
-    pool = tally.payloads.pool
+def drain_small(receive: Receive, polls: bool, tally: Tally) -> None:
+    """Until the last message; every byte of each is compared, some messages at a time."""
+    payloads = tally.payloads
+    pool, at_a_time = payloads.pool, payloads.at_a_time
     twice, count = pool + pool, len(pool)
+    coming: Iterator[Any] = iter(receive, payloads.end)
+    if polls:
+        coming = filter(None, coming)
     while True:
+        batch = list(islice(coming, at_a_time))
         start = tally.next
-        lap = iter(twice[start : start + count])
-        for expected in lap:
-            message = receive()
-            if message != expected:
-                break
+        if batch == twice[start : start + len(batch)]:
+            tally.received += len(batch)
+            tally.next = (start + len(batch)) % count
         else:
-            tally.received += count
-            continue
-        _advance(tally, count - operator.length_hint(lap) - 1)
-        if tally.unexpected(message):
-            return
-
-
-def drain_polling(receive: Receive, tally: Tally) -> None:
-    pool = tally.payloads.pool
-    twice, count = pool + pool, len(pool)
-    while True:
-        start = tally.next
-        lap = iter(twice[start : start + count])
-        for expected in lap:
-            while (message := receive()) is None:
-                pass
-            if message != expected:
-                break
-        else:
-            tally.received += count
-            continue
-        _advance(tally, count - operator.length_hint(lap) - 1)
-        if tally.unexpected(message):
+            for message in batch:
+                tally.unexpected(message)
+        if len(batch) < at_a_time:
             return
 
 

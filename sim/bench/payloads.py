@@ -19,6 +19,7 @@ POOL_BYTES = 256 * 1024  # of large ones fewer, that they fit into a core's cach
 SMALL_BYTES = 4096
 FULL_EVERY = 64
 TAIL_BYTES = 16
+AT_A_TIME, AT_A_TIME_BYTES = 64, 32 * 1024  # small messages that are compared together
 END = -1  # what `which` says of the last message
 
 
@@ -38,8 +39,9 @@ class Payloads:
         assert len(self._index) == count + 1, "messages must differ"
         wrap = _wrap(form)
         self.pool = [wrap(each) for each in self.bytes]
-        self.end = wrap(last)
+        self.end = {"id": 8, "data": last} if form is Form.OBJECT else wrap(last)
         self.tails = [each[-TAIL_BYTES:] for each in self.bytes]
+        self.at_a_time = min(AT_A_TIME, AT_A_TIME_BYTES // size_bytes or 1)
         self.is_small = form in (Form.BYTES, Form.OBJECT) and size_bytes <= SMALL_BYTES
         self.raw = RAW.get(form)
 
