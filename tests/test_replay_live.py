@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,15 @@ from tapes_made import explored
 
 from sim import cli
 from sim.replaying import driven, order_from
+from sim.scenario.loader import load_text
+from sim.scenario.planning import make_plan
 from sim.scenario.turns import NotForced, Turn
 from sim.virtual import tape as tapes
 from sim.virtual.ordering import order_of
+from sim.virtual.players import open_player
 from sim.virtual.program import STEP_NUMBERS
+from sim.virtual.reduction import NOTHING
+from sim.virtual.schedulers import parse
 from sim.worlds import Worlds
 
 MUTANT = """
@@ -56,6 +62,50 @@ def test_a_failure_of_the_simulator_shows_in_real_processes(mutant, wait, status
     capsys.readouterr()
     assert cli.main(["replay", str(tape), "--world", "live", "--tries", "2"]) == status
     assert "the failure showed in 2 of 2 tries\n" in capsys.readouterr().out
+
+
+RAISES = """
+[[fault]]
+kind = "raise_in_read"
+target = "reader[0]"
+at = { after_ops = 1 }
+"""
+
+
+def test_a_fault_of_the_tape_comes_where_it_came_in_its_order(tmp_path, capsys):
+    """A reader raises in its slot, which the planted bug then never gives back."""
+    scenario = tmp_path / "raising.toml"
+    scenario.write_text(MUTANT.format(mutant="no-release-on-raise", wait="park") + RAISES)
+    tape = explored(tmp_path / "t", scenario, "--model", "tso")
+    capsys.readouterr()
+    assert cli.main(["replay", str(tape), "--world", "live", "--tries", "2"]) in (1, 3)
+    assert "the failure showed in 2 of 2 tries\n" in capsys.readouterr().out
+
+
+CRASH = """
+[[fault]]
+kind = "crash_at_step"
+target = "writer"
+at = { step = "cursor.send.store_position", after_ops = 1 }
+restart_after = "10ms"
+"""
+
+
+def test_a_death_at_a_step_and_its_successor_go_as_they_went(tmp_path):
+    """Of a tape without a failure it shows that everybody does the same to the last operation."""
+    ring = MUTANT.format(mutant="", wait="park").replace("flag_ring", "cursor_ring")
+    text = ring.replace('mutant = ""\n', "") + CRASH
+    (scenario,) = load_text(text, "crash.toml")
+    plan = make_plan(scenario, 0)
+    made = open_player(plan, "tso", time.monotonic).execute(parse("random"), 1)
+    tape = tapes.Tape(
+        "crash.toml", text, "planted", 0, NOTHING, "tso", "random", 1, made.choices, made.outcome
+    )
+    order = order_from(tape, plan, "crash.toml")
+    assert {"at_step", "died", "began", "attached"} <= {turn.kind for turn in order.turns}
+    with Worlds() as worlds:
+        done = driven(tape, plan, order, worlds)
+    assert (done.showed, done.diverged) == (True, None)
 
 
 def test_who_does_not_come_to_its_step_is_named_with_where_it_is(tmp_path):

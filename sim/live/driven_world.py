@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
-from sim.live.driver import ARRIVAL_NS, Diverged, Driver
-from sim.live.process import DEAD, READY, LiveProcess
+from sim.live.driver import Diverged, Driver
+from sim.live.process import DEAD, READY, RUNNING, LiveProcess
+from sim.live.signalling import await_effect
 from sim.live.steps import (
     BEFORE_ATTACH,
     BETWEEN_OPS,
@@ -33,7 +33,7 @@ from sim.scenario.turns import (
     Turn,
 )
 
-WAIT_NS = 2_000_000
+COPIES = ("flag.receive.copy_payload", "cursor.receive.copy_payload")
 
 
 class DrivenWorld(LiveWorld):
@@ -48,14 +48,18 @@ class DrivenWorld(LiveWorld):
         self._steps = self._gates = _Gates(plan, order)
         self._driver = Driver(order.turns, self._newest, supervisor)
         self._is_free = False
+        self._due: Optional[Place] = None  # where somebody has come to in its turn
         self.diverged: Optional[str] = None
 
     # What the nemesis drives.
 
     def advance(self, until_ns: Optional[int], *, is_healing_due: bool) -> Optional[Place]:
         """Time is the order's: what the nemesis waits for comes when a turn says so."""
-        while not self._is_free and not self._reached:
+        while not self._is_free:
             turn = self._driver.next
+            if self._due is not None:
+                place, self._due = self._due, None
+                return place
             if turn is None:
                 self._let_go()
             elif not self._is_of_the_nemesis(turn):
@@ -85,6 +89,12 @@ class DrivenWorld(LiveWorld):
             self._supervisor.pump(self.now_ns())
         return super().acknowledged(process, what, within_ns=within_ns)
 
+    def raise_in_read(self, process: str) -> None:
+        """Who raises in its slot has read the message where it lies, without the simulated copy."""
+        for site in COPIES:
+            self._driver.leave_out(process, site)
+        super().raise_in_read(process)
+
     def at_step(self, process: str) -> Mapping[str, Any]:
         return self._gates.record_of(process)
 
@@ -108,52 +118,66 @@ class DrivenWorld(LiveWorld):
                 self._driver.take()
             elif turn.kind == AT_STEP:
                 self._come_to_step(turn)
-            elif turn.kind == HELD:
-                self._await(turn, lambda life: bool(self._reached))
-                self._driver.skip()
             else:
-                assert turn.kind == ATTACHED, turn.kind
-                self._await(turn, lambda life: life.state in (READY, DEAD))
-                self._driver.skip()
-                self._newest(turn.process).start()
+                assert turn.kind in (HELD, ATTACHED), turn.kind
+                self._come_out(turn)
         except Diverged as error:
             self._give_up(str(error))
 
     def _come_to_step(self, turn: Turn) -> None:
         life = self._newest(turn.process)
         self._driver.bring(life, turn)
+        # It may have come there before the news of its start: no signal would reach it yet.
+        await_effect(self._supervisor, lambda: life.pid is not None, "start", life)
         self._driver.skip()
-        trigger = self._gates.came_to(turn)
-        self._reached.append(trigger)
+        self._due = self._gates.came_to(turn)
         if self._gates.kills(turn.process):
             self.kill(turn.process)
         elif self._gates.stops(turn.process):
             self.pause(turn.process)
 
-    def _await(self, turn: Turn, is_there: Callable[[LiveProcess], bool]) -> None:
-        deadline_ns = time.monotonic_ns() + ARRIVAL_NS
-        while not is_there(self._newest(turn.process)):
-            now_ns = time.monotonic_ns()
-            if now_ns >= deadline_ns:
-                raise Diverged(f"{turn}: it does not come there")
-            self._supervisor.pump(min(deadline_ns, now_ns + WAIT_NS))
+    def _come_out(self, turn: Turn) -> None:
+        """It waits for the runner, between two operations or at its place."""
+        life = self._newest(turn.process)
+        if turn.kind == HELD or life.state != RUNNING:
+            self._driver.bring_out(life, turn)
+        if turn.kind == HELD:
+            self._due = next((at for at in self._reached if at.process == turn.process), None)
+            if self._due is None:
+                raise Diverged(f"{turn}: it is {life.state}")
+            self._reached.remove(self._due)
+        self._driver.skip()
+        life.start()
+
+    def attach(self, process: str) -> str:
+        if not self._lives[process]:
+            plan = next(p for p in self._plan.processes if p.name == process)
+            life = self._spawn(plan, 0, ops_before=0)
+            self._drive_there(life)
+            await_effect(self._supervisor, lambda: life.state in (READY, DEAD), "start", life)
+            life.start()
+            self._progress.restart()
+        return self.state(process)
 
     def _await_ready(self, lives: Sequence[LiveProcess]) -> None:
-        """Whose way to its place is part of the order gets ready in its turns."""
+        """Of a first life that is driven to its place only its turns say when it comes there."""
         for life in lives:
-            if not self._gates.attaches(life) or life.incarnation == 0:
-                continue
-            while not self._is_free and life.state not in (READY, DEAD):
-                turn = self._driver.next
-                if turn is None or self._reached:
-                    break
-                if self._is_of_the_nemesis(turn):
-                    if not self._is_done(turn):
-                        break
-                    self._driver.skip()
-                else:
-                    self._drive()
+            if life.incarnation:
+                self._drive_there(life)
         super()._await_ready(lives)
+
+    def _drive_there(self, life: LiveProcess) -> None:
+        """Take turns until it has its place, or the nemesis has something else to do."""
+        while not self._is_free and life.state not in (READY, DEAD) and not self._due:
+            turn = self._driver.next
+            if turn is None or not self._gates.attaches(life):
+                return
+            if not self._is_of_the_nemesis(turn):
+                self._drive()
+            elif self._is_done(turn):
+                self._driver.skip()
+            else:
+                return
 
     def _is_at_step(self, life: LiveProcess) -> bool:
         return self._gates.attaches(life) and not self._is_free
@@ -163,7 +187,7 @@ class DrivenWorld(LiveWorld):
         self._let_go()
 
     def _let_go(self) -> None:
-        self._is_free = True
+        self._is_free = self._gates.are_open = True
         self._driver.let_all_go(self._current())
         self._progress.restart()
 
@@ -174,9 +198,12 @@ class _Gates(StepTriggers):
     def __init__(self, plan: Plan, order: Order) -> None:
         super().__init__(plan)
         self._attaches = order.attaches
+        self.are_open = False
         self._seen: Dict[str, Mapping[str, Any]] = {}
 
     def arming(self, process: str, incarnation: int, ops_before: int) -> Optional[Arming]:
+        if self.are_open:
+            return None
         is_driven_there = incarnation in self._attaches.get(process, ())
         moment = BEFORE_ATTACH if is_driven_there else BETWEEN_OPS
         return Arming(None, 1, TOKEN, moment, 0)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import time
 from typing import Callable, Dict, Optional, Sequence
 
-from sim.live.process import DEAD, HELD, LiveProcess
+from sim.live.process import DEAD, HELD, READY, LiveProcess
 from sim.live.procfs import stat
 from sim.live.supervisor import Supervisor
 from sim.scenario.plan import ProgramWorkload
 from sim.scenario.turns import AT_STEP, OP, Turn, next_of
 
 # How long until a process has come to its next step, on a machine with other work to do.
-ARRIVAL_NS = 20_000_000_000
+ARRIVAL_NS = 5_000_000_000
 ASLEEP_NS = 2_000_000_000  # of one that everybody else waits for: it was not woken
 PUMP_NS = 2_000_000
 LOOK_NS = 1_000_000  # whether it sleeps, or has ended
@@ -57,7 +57,7 @@ class Driver:
         newest: Callable[[str], LiveProcess],
         supervisor: Supervisor,
     ) -> None:
-        self._turns = turns
+        self._turns = list(turns)
         self._newest = newest
         self._supervisor = supervisor
         self._at = 0
@@ -73,6 +73,13 @@ class Driver:
         """What the next turn says has been done."""
         self._at += 1
 
+    def leave_out(self, process: str, site: str) -> None:
+        """The process's next turn there: it will not come."""
+        for at in range(self._at, len(self._turns)):
+            if (self._turns[at].process, self._turns[at].site) == (process, site):
+                del self._turns[at]
+                return
+
     def take(self) -> None:
         """Of the next turn's op. Raises Diverged."""
         turn = self._turns[self._at]
@@ -85,12 +92,28 @@ class Driver:
     def bring(self, life: LiveProcess, turn: Turn) -> None:
         """To the step of that turn, before its op. Raises Diverged."""
         for _ in range(PASSED_MAX):
-            site = self._arrival(life, turn)
+            site = self._arrival(life, turn, is_awaited=True)
+            assert site is not None
             if site == turn.site:
                 return
             if not is_harmless(site, life.task.spec.mutant):
                 raise Diverged(f"{turn}: it is at {site}")
             self._let_pass(life, turn)
+        raise Diverged(f"{turn}: it went round {PASSED_MAX} steps and did not come there")
+
+    def bring_out(self, life: LiveProcess, turn: Turn) -> None:
+        """Out of its operation, or to its place: to where it waits for the runner. Raises
+        Diverged."""
+        for _ in range(PASSED_MAX):
+            if life.state in (READY, HELD, DEAD):
+                return
+            site = self._waits_at(life)
+            if site is None:
+                site = self._arrival(life, turn, is_awaited=False)
+            if site is not None and not is_harmless(site, life.task.spec.mutant):
+                raise Diverged(f"{turn}: it is at {site}")
+            if site is not None:
+                self._let_pass(life, turn)
         raise Diverged(f"{turn}: it went round {PASSED_MAX} steps and did not come there")
 
     def let_all_go(self, lives: Sequence[LiveProcess]) -> None:
@@ -110,8 +133,9 @@ class Driver:
         is_there = seen["arrivals"] > self._granted.get(life, 0) and not life.is_dead
         return str(seen["last_step"]) if is_there else None
 
-    def _arrival(self, life: LiveProcess, turn: Turn) -> str:
-        """The next step that it comes to. Raises Diverged where it comes to none."""
+    def _arrival(self, life: LiveProcess, turn: Turn, *, is_awaited: bool) -> Optional[str]:
+        """The next step that it comes to; None: it waits for the runner, unless the step
+        `is_awaited`. Raises Diverged where it comes to none."""
         began_ns = time.monotonic_ns()
         work = life.task.process.workload
         assert not isinstance(work, ProgramWorkload)
@@ -121,7 +145,9 @@ class Driver:
             site = self._waits_at(life)
             if site is not None:
                 return site
-            if life.state in (DEAD, HELD):
+            if life.state in (READY, HELD, DEAD) and not is_awaited:
+                return None
+            if life.state in (READY, HELD, DEAD):
                 raise Diverged(f"{turn}: it is {life.state}")
             if time.monotonic_ns() - began_ns >= ASLEEP_NS + deadline_ns:
                 raise Diverged(f"{turn}: it sleeps, and nobody has woken it")
@@ -148,7 +174,7 @@ class Driver:
 
     def _settle(self, life: LiveProcess, turn: Turn) -> None:
         """Until what it was let do is done: it has come to its next step, sleeps, is held between
-        two operations, or has ended. Raises Diverged."""
+        two operations or before the first, or has ended. Raises Diverged."""
         from cy_kernels import gate
 
         began_ns = time.monotonic_ns()
@@ -158,7 +184,7 @@ class Driver:
             if gate.await_arrivals(life.memory.gate, wanted, now_ns + LOOK_NS):
                 return
             self._supervisor.pump(now_ns)
-            if life.state in (DEAD, HELD) or self._is_asleep(life):
+            if life.state in (READY, HELD, DEAD) or self._is_asleep(life):
                 return
             if now_ns - began_ns >= ARRIVAL_NS:
                 raise Diverged(f"{turn}: after {self._last.get(life, 'its start')} it came nowhere")

@@ -92,7 +92,7 @@ class _Ordering:
             raise NotForced(f"{self._names[process]} reads an old value at {name} (line {line})")
         if event == "flush":
             self._seen(process, name, offset, line)
-        elif event in OPS and name != HEARTBEAT:
+        elif event in OPS:
             is_of_a_sleeper = event == "wake" and name == FUTEX_WAIT
             if is_of_a_sleeper:
                 raise NotForced(f"{self._names[process]} wakes for nothing (line {line})")
@@ -139,7 +139,7 @@ class _Ordering:
         op = self._copying[process]
         if op is None or op.turn.site != site:
             op = _Op(Turn(self._names[process], OP, site, line), line, line)
-            if self._is_set_up:
+            if self._is_set_up and site != HEARTBEAT:  # nobody waits for it: a mark, no turn
                 self._ops[process].append(op)
             self._copying[process] = op if ".copy_" in site else None
         op.at = op.seen_at = line
