@@ -21,7 +21,6 @@ import mmap
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
 from typing import Any, Callable
 
@@ -31,7 +30,7 @@ from sim.subjects.hiding import hide_if_asked
 hide_if_asked()
 FOR_EVER_S = 3600
 POLL_S = 0.01
-CONTEXT: Any = multiprocessing.get_context("spawn")
+CONTEXT: Any = multiprocessing.get_context("fork")  # its semaphores have no names to be left
 PTHREAD_PROCESS_SHARED = 1  # pthread.h
 MUTEX_BYTES = ATTRIBUTES_BYTES = 64  # glibc's are smaller
 
@@ -63,9 +62,10 @@ def queue_reader_killed() -> None:
 
 
 def file_lock_kept() -> None:
-    with tempfile.NamedTemporaryFile() as file:
-        owner = _run(_lock_and_leave_a_child, file.name)
-        owner.join()
+    path = f"/proc/{os.getpid()}/fd/{os.memfd_create('file')}"
+    owner = _run(_lock_and_leave_a_child, path)
+    owner.join()
+    with open(path, "w") as file:
         spinbed.probe("hangs")
         fcntl.flock(file, fcntl.LOCK_EX)
 

@@ -4,6 +4,8 @@
                           waits for the other to write into it
     found                 nobody does: both have the same, and get on
 
+The region's name begins as the run's, which removes it.
+
 Probes: "hangs" or "works", when both wait. A hang has no end: whoever runs it kills it.
 """
 
@@ -33,14 +35,14 @@ def found() -> None:
 
 
 def _meet(*, is_unlinked: bool) -> None:
-    name = f"psm_{os.getpid():x}"
+    name = f"{os.environ.get('SPINBED_RUN', 'psm')}.{os.getpid():x}"
     region = _made_or_found(name)
     if is_unlinked:
         region.unlink()
-    is_there = CONTEXT.Event()
-    peer = CONTEXT.Process(target=_peer, args=(name, is_there))
+    here, there = CONTEXT.Pipe()  # a semaphore would leave a name
+    peer = CONTEXT.Process(target=_peer, args=(name, there))
     peer.start()
-    is_there.wait()
+    here.recv()
     spinbed.probe("hangs" if is_unlinked else "works")
     _say_and_hear(region, 0)
     peer.join()
@@ -48,9 +50,9 @@ def _meet(*, is_unlinked: bool) -> None:
     region.unlink()
 
 
-def _peer(name: str, is_there: Any) -> None:
+def _peer(name: str, end: Any) -> None:
     region = _made_or_found(name)
-    is_there.set()
+    end.send("there")
     _say_and_hear(region, 1)
     region.close()
 
