@@ -67,7 +67,17 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     remove(prefix)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGSEGV])
+# What a signal does to the runner is the same whatever has started its participants.
+ENDS = [
+    *(
+        ("template", each)
+        for each in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGSEGV)
+    ),
+    *((start, signal.SIGKILL) for start in ("spawn", "forkserver")),
+]
+
+
+@pytest.mark.parametrize(("runner", "number"), ENDS, indirect=["runner"])
 def test_nothing_outlives_a_runner_that_gets(runner, number):
     runner.process.send_signal(number)
     runner.process.communicate(timeout=WITHIN_S)
