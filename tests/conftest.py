@@ -86,7 +86,7 @@ IS_PURE = cy_kernels.status().kind == "pure"
 # It has been heeded by now; the kernels that tests break on purpose are not to be required.
 os.environ.pop("SPINBED_REQUIRE_EXT", None)
 
-WORKERS_PER_CORE = 1.5  # much of a test is waiting: for a stall to end, for a deadline to pass
+WORKERS_PER_CORE = 2  # much of a test is waiting: for a stall to end, for a deadline to pass
 
 # A shell that puts the tests in the background has them ignore SIGINT, and every process that they
 # start inherits that: none could be interrupted.
