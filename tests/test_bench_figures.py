@@ -165,6 +165,17 @@ def test_a_message_of_other_bytes_is_wrong_and_none_is_lost() -> None:
         assert (tally.received, tally.skipped, tally.wrong) == (63, 0, 1)
 
 
+def test_a_last_message_of_the_step_before_ends_nothing() -> None:
+    for drain in (
+        lambda receive, tally: loops.drain_small(receive, False, tally),
+        lambda receive, tally: loops.drain_large(receive, None, tally),
+    ):
+        coming = iter([BYTES.end, BYTES.end, *BYTES.pool[1:], BYTES.end])
+        tally = loops.Tally(BYTES)
+        drain(lambda coming=coming: next(coming), tally)
+        assert (tally.received, tally.skipped) == (63, 1)
+
+
 def test_who_polls_sends_each_message_once_and_in_order() -> None:
     taken: List[bytes] = []
     calls = [0]

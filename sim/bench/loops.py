@@ -137,11 +137,16 @@ class Tally:
     wrong: int = 0
     next: int = field(default=0)  # index in the pool
 
+    @property
+    def has_begun(self) -> bool:
+        return self.received + self.wrong > 0
+
     def unexpected(self, message: Any) -> bool:
-        """Not the one that was next. True: it is the last one."""
+        """Not the one that was next. True: it is the last one. Before the first one that says
+        nothing: where messages may be lost, it was sent several times, in the step before."""
         index = self.payloads.which(message)
         if index == END:
-            return True
+            return self.has_begun
         if index is None:
             self.wrong += 1
             index = self.next
@@ -157,20 +162,20 @@ def drain_small(receive: Receive, polls: bool, tally: Tally) -> None:
     payloads = tally.payloads
     pool, at_a_time = payloads.pool, payloads.at_a_time
     twice, count = pool + pool, len(pool)
-    coming: Iterator[Any] = iter(receive, payloads.end)
-    if polls:
-        coming = filter(None, coming)
-    while True:
-        batch = list(islice(coming, at_a_time))
-        start = tally.next
-        if batch == twice[start : start + len(batch)]:
-            tally.received += len(batch)
-            tally.next = (start + len(batch)) % count
-        else:
-            for message in batch:
-                tally.unexpected(message)
-        if len(batch) < at_a_time:
-            return
+    while not tally.has_begun:
+        coming: Iterator[Any] = iter(receive, payloads.end)
+        if polls:
+            coming = filter(None, coming)
+        batch = [None] * at_a_time
+        while len(batch) == at_a_time:
+            batch = list(islice(coming, at_a_time))
+            start = tally.next
+            if batch == twice[start : start + len(batch)]:
+                tally.received += len(batch)
+                tally.next = (start + len(batch)) % count
+            else:
+                for message in batch:
+                    tally.unexpected(message)
 
 
 def _advance(tally: Tally, count: int) -> None:
@@ -254,7 +259,7 @@ def arrivals(receive: Receive, release: Release, tally: Tally, *, with_cpu: bool
             release()
         if is_last:
             return seen
-        if index is not None:
+        if index is not None and index != END:
             seen.append((index, now, cpu))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
@@ -10,7 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 from matplotlib import pyplot  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator  # noqa: E402
 
 from sim.bench.measures import HALF, P99, RATE, READER_CPU, WAKE  # noqa: E402
 from sim.bench.peer import SIZES, Form  # noqa: E402
@@ -197,14 +198,26 @@ def _cpu(rows: Rows, styles: Mapping[str, Mapping[str, Any]]) -> Any:
                 linestyle="none",
                 zorder=style["zorder"],
             )
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        _decades(axes)
         axes.set_title(f"a message every {gap} ms", fontsize=10)
         axes.set_xlabel("from the writer's call to the reader, p50, us")
         axes.grid(True, which="major", alpha=0.3)
     grid[0][0].set_ylabel("the reader's share of a core, %")
     _finish(figure, grid, "Processor time against latency: left and low is best")
     return figure
+
+
+def _decades(axes: Any) -> None:
+    """Both axes logarithmic, from a power of ten to another, and only those have numbers."""
+    for axis, limits, setter, scale in (
+        (axes.xaxis, axes.get_xlim, axes.set_xlim, axes.set_xscale),
+        (axes.yaxis, axes.get_ylim, axes.set_ylim, axes.set_yscale),
+    ):
+        scale("log")
+        low, high = limits()
+        setter(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _readers(rows: Rows, styles: Mapping[str, Mapping[str, Any]]) -> Any:

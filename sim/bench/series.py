@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ def _absence(entry: Entry, told: object) -> str:
     why = told.why if isinstance(told, Failed) else str(told)
     if "No module named" in why and entry.distribution:
         return f"not installed (pip install {entry.distribution})"
-    return why
+    return re.sub(r"^'[^']*' cannot be (imported|made without arguments): ", "", why)
 
 
 def _take_turns(

@@ -217,7 +217,7 @@ def _fan_out(rows: Rows, is_pinned: bool) -> Table:
     header = ["peer", *(f"{readers} x {size_text(size)}, /s" for size, readers in fast)]
     header += ["lost"] + (["every 1 ms: p50, us", "p99", "cores, %"] if paced else [])
     lines = []
-    for alias in _aliases(rows, (FAN_OUT,)):
+    for alias in _aliases(rows, (FAN_OUT,)) if cells else ():
         mine = {
             (row.cell.size_bytes, row.cell.readers, row.cell.gap_ms): row
             for (who, cell), row in rows.rows.items()
