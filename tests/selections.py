@@ -66,8 +66,8 @@ ONCE = {
     "what cleans up after a run": "litter_check litter_disk litter_doctor litter_ends".split(),
     "reads the sources, the documents, or tests the tests": """
         docs_abi docs_attaching docs_broken_extensions docs_commands docs_evidence
-        docs_missing_fence docs_protocol docs_replaying_live docs_ring_api docs_watching pytest_plugin
-        pytest_plugin_ends pytest_watch selections tidy tidy_shm tidy_skips
+        docs_missing_fence docs_protocol docs_replaying_live docs_ring_api docs_watching
+        pytest_plugin pytest_plugin_ends pytest_watch selections tidy tidy_shm tidy_skips
     """.split(),
     "what pure kernels do, and the pure installation does it": ["pure_kernels", "pure_runs"],
 }
