@@ -20,7 +20,7 @@ from sim.live.driven_world import DrivenWorld
 from sim.live.execution import provoked
 from sim.report.output import printing
 from sim.run import lacks
-from sim.scenario.plan import Plan
+from sim.scenario.plan import Plan, ProcessPlan, ProgramWorkload
 from sim.scenario.turns import NotForced, Order
 from sim.tapes import in_words, names, status_of, tape_line, traced
 from sim.virtual import tape as tapes
@@ -34,6 +34,8 @@ SAFETY = ("no_tearing", "no_duplicates", "fifo", "no_loss")
 # A ring's participants move again within microseconds once they are let go; a longer silence than
 # this is looked into, and only what the evidence says is a hang counts.
 STALL_THRESHOLD_NS = 500_000_000
+SLOWER = 10  # a step by token takes a process that much longer than a step, and more
+LONG_NS = 2_000_000_000
 
 Doing = Dict[Tuple[str, int], List[Tuple[Any, ...]]]
 
@@ -91,8 +93,32 @@ def order_from(tape: Tape, plan: Plan, file: str) -> Order:
 
 
 def in_live_world(plan: Plan) -> Plan:
-    threshold_ns = min(plan.stall_threshold_ns, STALL_THRESHOLD_NS)
-    return replace(plan, world="live", stall_threshold_ns=threshold_ns)
+    """The same, with time enough: who is held until its turn must not time out before it."""
+    processes = tuple(_patient(each) for each in plan.processes)
+    deadlines = {each.name: _deadline_ns(each) for each in processes}
+    headers = [replace(h, deadline_ns=deadlines[h.name]) for h in plan.header.processes]
+    longest_ns = max((ns for ns in deadlines.values() if ns is not None), default=0)
+    return replace(
+        plan,
+        world="live",
+        processes=processes,
+        header=replace(plan.header, processes=tuple(headers)),
+        stall_threshold_ns=max(STALL_THRESHOLD_NS, 2 * longest_ns),
+    )
+
+
+def _deadline_ns(process: ProcessPlan) -> Optional[int]:
+    assert not isinstance(process.workload, ProgramWorkload)
+    return process.workload.deadline_ns
+
+
+def _patient(process: ProcessPlan) -> ProcessPlan:
+    work = process.workload
+    assert not isinstance(work, ProgramWorkload)
+    if work.deadline_ns is None or work.deadline_ns >= LONG_NS:
+        return process
+    longer_ns = min(SLOWER * work.deadline_ns, LONG_NS)
+    return replace(process, workload=replace(work, deadline_ns=longer_ns))
 
 
 def driven(tape: Tape, plan: Plan, order: Order, worlds: Worlds) -> Try:

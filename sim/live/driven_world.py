@@ -83,9 +83,14 @@ class DrivenWorld(LiveWorld):
         life = self._newest(process)
         while not self._is_free and what not in life.acknowledgements and not life.is_dead:
             turn = self._driver.next
-            if turn is None or self._is_of_the_nemesis(turn):
+            if turn is None:
+                self._let_go()
+            elif not self._is_of_the_nemesis(turn):
+                self._drive()
+            elif self._is_done(turn):
+                self._driver.skip()
+            else:
                 break
-            self._drive()
             self._supervisor.pump(self.now_ns())
         return super().acknowledged(process, what, within_ns=within_ns)
 
