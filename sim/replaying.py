@@ -77,6 +77,8 @@ def _replay_live(arguments: argparse.Namespace, console: Console) -> ExitStatus:
 def order_from(tape: Tape, plan: Plan, file: str) -> Order:
     """What real processes are driven through. Raises ScenarioError where no x86 does it, and
     WorldError where this host cannot."""
+    if plan.is_of_programs:
+        _refuse(file, "model", "the turns of programs are of models: real ones have no such steps")
     played, execution = traced(tape, plan)
     if played.has_diverged or played.outcome != tape.outcome:
         _refuse(file, None, commands.DIVERGED)

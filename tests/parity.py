@@ -80,6 +80,17 @@ def _said(result: RunResult) -> str:
     return "; ".join(words) + ("" if result.as_expected else "; NOT AS EXPECTED")
 
 
+def by_file(found: Sequence[Row]) -> Iterator[str]:
+    """The table of docs/lifecycle.md: a row for each file, with all that its runs came to."""
+    yield "| scenario | runs | live | virtual |"
+    yield "|---|---|---|---|"
+    for file in dict.fromkeys(row.file for row in found):
+        rows_of = [row for row in found if row.file == file]
+        said = [" / ".join(dict.fromkeys(row.said[n] for row in rows_of)) for n in range(2)]
+        name = file[len("scenarios/") : -len(".toml")]
+        yield f"| {name} | {len(rows_of)} | {said[0]} | {said[1]} |"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH")
@@ -91,12 +102,12 @@ def main() -> int:
         found.append(row)
         live, virtual = row.said
         mark = "same" if row.is_same else "DIFFERENT"
-        if given.markdown:
-            print(f"| {row.name.replace('|', '/')} | {live} | {virtual} |", flush=True)
-        else:
+        if not given.markdown:
             print(f"{mark:9}  {row.name}  live {live}  virtual {virtual}", flush=True)
         for line in row.failure if not row.is_same else ():
             print(f"           {line}")
+    for line in by_file(found) if given.markdown else ():
+        print(line)
     different = sum(not row.is_same for row in found)
     programs = sum(row.is_of_programs for row in found)
     files = len({row.file for row in found})

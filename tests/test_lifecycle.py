@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import signal
 from pathlib import Path
 from typing import Any, List
@@ -11,6 +13,7 @@ import pytest
 from scenario_plans import plan_of
 from simulated_programs import Made
 
+from sim.abc import NO_TRANSPORT
 from sim.cli import main
 from sim.errors import ScenarioError
 from sim.hang.simulated_programs import tell
@@ -19,6 +22,7 @@ from sim.scenario.loader import load
 from sim.virtual.lifecycle import tracking
 from sim.virtual.lifecycle.choosing import Drawn
 from sim.virtual.lifecycle.execution import execute_programs
+from sim.virtual.lifecycle.loading import Content, Extension, Initialiser
 from sim.virtual.lifecycle.locks import Lock
 from sim.virtual.lifecycle.modules import Module
 from sim.virtual.lifecycle.starting import start
@@ -26,6 +30,7 @@ from sim.virtual.lifecycle.steps import MS, S
 from sim.virtual.schedulers import parse
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
+METHOD = "start_method:after_force"
 RACE = """
 schema = 1
 name = "race"
@@ -230,3 +235,60 @@ def test_exploring_finds_the_order_in_which_an_import_goes_wrong_and_its_tape_sh
     assert "MainThread: has modelkit from sys.modules while it is imported" in said
     assert "preload: has executed modelkit, which replaced itself" in said
     assert "| ImportError: cannot import name 'GenerationConfig' from 'modelkit' (" in said
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [("3.10", "the process ended with status -11"), ("3.11", "RuntimeError: A SemLock created in")],
+)
+def test_what_a_lock_of_another_context_does_is_a_matter_of_the_version(
+    tmp_path: Path, python: str, said: str
+) -> None:
+    text = RACE.format(python=python, statement="").replace("parallel_import:before", METHOD)
+    plan = plan_of(tmp_path, text.replace('SUBJECT_STATEMENT = ""', 'SUBJECT_CASE = "in_use"'))
+    (exit_,) = execute_programs(plan).history.where("exit")
+    assert exit_.outcome == "1" and said in (exit_.detail or {})["stderr"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ends_by"),
+    [
+        ({"size_bytes": 63, "is_elf": False}, "file too short"),
+        ({"word_bits": 32, "is_little_endian": False}, "wrong ELF class: ELFCLASS32"),
+        ({"size_bytes": 64, "needed": ("libgone.so",)}, "cannot read file data"),
+        ({"size_bytes": 4096, "needed": ("libgone.so",)}, "libgone.so: cannot open shared"),
+        ({"size_bytes": 4096, "undefined": ("gone",)}, -signal.SIGBUS),
+        ({"undefined": ("gone",), "has_initialiser": False}, "undefined symbol: gone"),
+        ({"initialiser": Initialiser(sets="planted")}, "raised unreported exception"),
+        ({"initialiser": Initialiser(sets="planted", gives="nothing")}, "RuntimeError: planted"),
+    ],
+)
+def test_a_file_that_is_wrong_in_two_ways_fails_by_what_the_loader_asks_first(
+    changes: Any, ends_by: Any
+) -> None:
+    def provides() -> Any:
+        yield None
+
+    def main(py: Any) -> Any:
+        content = dataclasses.replace(Content(), **changes)
+        py.process.program.extensions["ext"] = Extension("ext", provides, content)
+        yield from py.imports.import_module(py, "ext")
+
+    made = Made(main)
+    if isinstance(ends_by, int):
+        assert made.top.status == ends_by
+    else:
+        assert made.top.status == 1 and ends_by in made.program.stderr
+
+
+def test_the_page_lists_every_scenario_of_programs_that_both_worlds_can_run() -> None:
+    files = {
+        str(Path(each.path).relative_to(SCENARIOS).with_suffix(""))
+        for each in parity.scenarios_of_both([SCENARIOS])
+        if each.transport is NO_TRANSPORT
+    }
+    page = (SCENARIOS.parent / "docs/lifecycle.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w/]+) \| \d+ \| (.*) \| (.*) \|$", page, re.MULTILINE)
+    assert sorted(name for name, _, _ in rows) == sorted(files)
+    assert all(live == virtual for _, live, virtual in rows)
+    assert len(rows) >= 30
