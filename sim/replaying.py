@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from rich.console import Console
 
+from cy_kernels.choice import PURE
 from sim import tapes as commands
 from sim.abc import INVALID
 from sim.checkers import CHECKERS
@@ -18,6 +19,7 @@ from sim.history.history import History
 from sim.history.op import EXIT, RECEIVE, SEND
 from sim.live.driven_world import DrivenWorld
 from sim.live.execution import provoked
+from sim.live.kernels import kernels_of
 from sim.report.output import printing
 from sim.run import lacks
 from sim.scenario.plan import Plan, ProcessPlan, ProgramWorkload
@@ -89,6 +91,8 @@ def order_from(tape: Tape, plan: Plan, file: str) -> Order:
     if "live" not in plan.worlds:
         _refuse(file, "scenario", "is for the virtual world alone")
     why_not = lacks(in_live_world(plan))
+    if any(kernels_of(process) == PURE for process in plan.processes):
+        why_not = why_not or "pure kernels have no gate"
     if why_not is not None:
         raise WorldError("replay in the live world", detail=why_not)
     return order

@@ -140,6 +140,17 @@ def test_a_scenario_of_the_virtual_world_alone_is_refused(tmp_path, capsys):
     assert "is for the virtual world alone" in capsys.readouterr().err
 
 
+def test_processes_without_gates_cannot_be_driven(tmp_path, monkeypatch, capsys):
+    scenario = tmp_path / "planted.toml"
+    text = MUTANT.format(mutant="flag-before-data", wait="park")
+    scenario.write_text(text)
+    tape = explored(tmp_path / "t", scenario, "--model", "tso")
+    capsys.readouterr()
+    monkeypatch.setenv("SPINBED_KERNELS", "pure")
+    assert cli.main(["replay", str(tape), "--world", "live"]) == 2
+    assert "live world failed: pure kernels have no mutants" in capsys.readouterr().err
+
+
 # What happens in a trace: event, process, site, offset, value, order, choices, age.
 def line(event: str, process: int, step: str = "", offset: int = 0, age: int = 0) -> tuple:
     return (event, process, STEP_NUMBERS.get(step, 0), offset, 1, 0, 0, age)

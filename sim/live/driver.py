@@ -19,8 +19,8 @@ from sim.scenario.plan import ProgramWorkload
 from sim.scenario.turns import AT_STEP, OP, Turn, next_of
 
 # How long until a process has come to its next step, on a machine with other work to do.
-ARRIVAL_NS = 5_000_000_000
-ASLEEP_NS = 2_000_000_000  # of one that everybody else waits for: it was not woken
+ARRIVAL_NS = 30_000_000_000
+ASLEEP_NS = 10_000_000_000  # of one that everybody else waits for: it was not woken
 PUMP_NS = 2_000_000
 LOOK_NS = 1_000_000  # whether it sleeps, or has ended
 PASSED_MAX = 2_000  # steps that are passed on the way to one of the order
