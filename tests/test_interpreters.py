@@ -94,6 +94,23 @@ def test_a_version_of_pyenv_that_is_not_chosen_is_found_beside_its_shim(
     assert isinstance(other, Interpreter) and other.version == "3.99.1"
 
 
+def test_a_shim_that_can_run_one_release_is_not_asked(tmp_path: Path) -> None:
+    shims = script(tmp_path / f"root/shims/python{ABSENT}", ": >$0.asked; exit 127").parent
+    release = tmp_path / f"root/versions/{ABSENT}.1/bin/python{ABSENT}"
+    script(release, f"echo '{json.dumps(SAID)}'")
+    asked = shims / f"python{ABSENT}.asked"
+    assert find(ABSENT, on_path(shims)) == Interpreter(**SAID)
+    assert not asked.exists()
+    another = script(tmp_path / f"root/versions/my-project/bin/python{ABSENT}", "exit 1")
+    assert find(ABSENT, on_path(shims)) == Interpreter(**SAID)
+    assert asked.exists()
+    another.unlink()
+    asked.unlink()
+    script(tmp_path / f"usr/bin/python{ABSENT}", f"echo '{json.dumps(SAID)}'")
+    assert find(ABSENT, on_path(shims, tmp_path / "usr/bin")) == Interpreter(**SAID)
+    assert asked.exists()
+
+
 def test_a_shim_with_no_such_release_beside_it_is_said_as_it_is(tmp_path: Path) -> None:
     """An environment that somebody has made there is no release, whatever it is of."""
     shims = script(tmp_path / f"root/shims/python{ABSENT}", "exit 127").parent

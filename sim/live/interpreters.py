@@ -118,9 +118,12 @@ def _candidates(spec: str, environment: Mapping[str, str]) -> Iterator[str]:
         yield sys.executable
     by_name = "python" + ".".join(spec.split(".")[:2])
     seen = set()
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
     for name in (by_name, "python3", "python"):
-        for folder in environment.get("PATH", os.defpath).split(os.pathsep):
+        for folder in folders:
             path = shutil.which(name, path=folder) if folder else None
+            if path is not None and name == by_name:
+                path = _behind_shim(path, folders) or path
             if path is None or os.path.realpath(path) in seen:
                 continue
             seen.add(os.path.realpath(path))
@@ -131,6 +134,20 @@ def _candidates(spec: str, environment: Mapping[str, str]) -> Iterator[str]:
             if os.path.realpath(release) not in seen and os.access(release, os.X_OK):
                 seen.add(os.path.realpath(release))
                 yield str(release)
+
+
+def _behind_shim(path: str, folders: Sequence[str]) -> Optional[str]:
+    """What pyenv's shim can run, if that is one release: asked for itself it answers in a tenth of
+    the shim's half a second. A release that is not chosen is found without its shim anyway."""
+    shims, name = os.path.split(path)
+    if os.path.basename(shims) != "shims":
+        return None
+    versions = Path(shims).parent / "versions"
+    there = [*versions.glob(f"*/bin/{name}")]
+    there += [Path(folder, name) for folder in folders if folder and folder != shims]
+    can_run = [each for each in there if os.access(each, os.X_OK)]
+    is_one = len(can_run) == 1 and can_run[0] in _newest_first(versions, name)
+    return str(can_run[0]) if is_one else None
 
 
 def _pyenv_versions(environment: Mapping[str, str]) -> Sequence[Path]:
