@@ -53,6 +53,10 @@ def has_no_numpy() -> bool:
     return importlib.util.find_spec("numpy") is None
 
 
+def has_no_matplotlib() -> bool:
+    return importlib.util.find_spec("matplotlib") is None
+
+
 def has_no_simpy() -> bool:
     return importlib.util.find_spec("simpy") is None
 
@@ -177,6 +181,8 @@ EXPECTED = [
     # What the machine lacks.
     Expected("test_ring_objects.py::*numpy*", "numpy is not installed", has_no_numpy),
     Expected("test_cluster*", "*could not import 'simpy'*", has_no_simpy),
+    Expected("test_cluster*", "*could not import 'matplotlib'*", has_no_matplotlib),
+    Expected("test_docs_commands.py::*", "*could not import 'simpy'*", has_no_simpy),
     Expected("test_pure_kernels.py::*", "this CPU's counter *", stamps_without_the_counter),
     Expected("test_litmus_live.py::*", "threads of one core *", has_one_core),
     Expected("test_litmus_live.py::*", "this machine does not promise TSO", promises_no_tso),

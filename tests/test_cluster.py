@@ -92,7 +92,7 @@ def test_an_evicted_host_is_not_waited_for_and_the_rest_get_everything() -> None
 
 
 def test_a_full_ring_of_its_own_host_holds_the_writer_up_and_a_remote_one_does_not() -> None:
-    text = SIZE.replace("steps = 20", 'steps = 60\nreply = "none"') + '[cluster.ring]\nslots = 4\n'
+    text = SIZE.replace("steps = 20", 'steps = 60\nreply = "none"') + "[cluster.ring]\nslots = 4\n"
     text += 'deadline = "300ms"\n'
     for target, timeouts in (("host[0].reader[1]", 3), ("host[2].reader[1]", 0)):
         stall = STALL.replace("host[2].reader[1]", target).replace('"5s"', '"1s"')

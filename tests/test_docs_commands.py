@@ -93,6 +93,8 @@ def folder(tmp_path: Path, scenarios: Path) -> Path:
 def test_a_command_of_the_product_works_and_prints_what_is_shown(
     spinbed: Spinbed, shown: Shown, folder: Path
 ) -> None:
+    if "run" in shown.words and any("/cluster" in word for word in shown.words):
+        pytest.importorskip("simpy")
     done = spinbed(*shown.words[1:], cwd=folder)
     if shown.output:
         assert without_figures(done.stdout) == without_figures(shown.output), done.stderr

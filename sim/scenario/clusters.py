@@ -48,7 +48,7 @@ def check_cluster(tables: Any, keys: Mapping[str, Any], problems: Collector) -> 
     for path, table in _times(cluster):
         _check_spread(path, table, problems)
     if cluster.link.duplicates and cluster.link.kind != "datagram":
-        problems.add(("cluster", "link", "duplicates"), "tcp repeats nothing: kind = \"datagram\"")
+        problems.add(("cluster", "link", "duplicates"), 'tcp repeats nothing: kind = "datagram"')
     deadline_ns = head.deadline if head is not None else None
     injections = 0
     for index, fault in enumerate(tables.faults):
