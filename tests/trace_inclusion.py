@@ -47,7 +47,8 @@ LEFT_OUT = (
     *("sixty-four-readers", "corrupted", "newer-region", "truncated", "raised-at-step", "raise-at"),
     *("cpu", "crowded", "oversubscribed", "soak", "limited", "start-methods", "large-messages"),
 )
-LONG_S = 0.25  # a run that takes longer, as one that is stalled does, is made once
+LONG_S = 1.0  # a run that takes longer, as one that is stalled does, is made once
+TOLD_EVERY = 1_000  # runs
 LONGEST = 3_000  # ops of a journal that is edited: the rest is more of the same
 
 
@@ -158,6 +159,7 @@ def runs(count: int, worlds: Worlds, folder: Path) -> Iterator[tuple[Plan, Histo
     seed = made = 0
     long = set()
     while made < count:
+        before = made
         for plan in plans(seed):
             if made == count:
                 return
@@ -169,6 +171,8 @@ def runs(count: int, worlds: Worlds, folder: Path) -> Iterator[tuple[Plan, Histo
                 long.add(plan.name)
             made += 1
         seed += 1
+        if made == before:  # everything is slow now
+            long.clear()
 
 
 def check_runs(count: int, worlds: Worlds, folder: Path) -> int:
@@ -183,6 +187,8 @@ def check_runs(count: int, worlds: Worlds, folder: Path) -> int:
         said[found.split(":")[0]] += 1
         names.add(plan.name)
         ops += len(history.ops)
+        if sum(said.values()) % TOLD_EVERY == 0:
+            print(f"{sum(said.values())} runs, {ops} ops: {dict(said)}", flush=True)
         if found != "allowed":
             print(f"{plan.path} {plan.name} --seed {plan.seed}: {found}", flush=True)
     words = ", ".join(f"{count} {what}" for what, count in said.items())
