@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PROGRAM = """
-import logging, os, signal, subprocess, sys, threading
+import logging, multiprocessing, os, signal, subprocess, sys, threading, time
 import spinbed
 
 def fine():
@@ -17,6 +17,14 @@ def raises():
 
 def hangs():
     spinbed.probe("ready")
+    threading.Event().wait()
+
+def hangs_with_a_semaphore():
+    context = multiprocessing.get_context("spawn")
+    lock = context.Lock()
+    child = context.Process(target=time.sleep, args=(600,), daemon=True)
+    child.start()
+    spinbed.probe("ready", path="/dev/shm/sem." + lock._semlock.name[1:])
     threading.Event().wait()
 
 def ignores_sigterm():

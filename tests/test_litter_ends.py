@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -71,6 +73,41 @@ def start(folder: Path, *words: str) -> Runner:
 def end(runner: Runner) -> None:
     runner.process.kill()
     runner.process.communicate(timeout=WITHIN_S)
+
+
+WITH_A_SEMAPHORE = """
+import multiprocessing, time
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    lock = context.Lock()
+    context.Process(target=time.sleep, args=(600,)).start()
+    with open("made", "w") as fifo:
+        fifo.write("/dev/shm/sem." + lock._semlock.name[1:])
+    time.sleep(600)
+"""
+
+
+def test_what_multiprocessing_made_goes_with_a_killed_runner(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(WITH_A_SEMAPHORE)
+    (tmp_path / "app.toml").write_text(
+        f'schema = 1\nname = "semaphore"\ndeadline = "600s"\n[[process]]\nname = "app"\n'
+        f"argv = {json.dumps([sys.executable, 'app.py'])}\ncwd = {json.dumps(str(tmp_path))}\n"
+    )
+    os.mkfifo(tmp_path / "made")
+    made = os.open(tmp_path / "made", os.O_RDONLY | os.O_NONBLOCK)
+    command = [sys.executable, "-m", "sim.cli", "run", "app.toml"]
+    runner = subprocess.Popen(command, cwd=tmp_path, env=with_our_path())
+    try:
+        assert select.select([made], [], [], WITHIN_S)[0]
+        path = os.read(made, 4096).decode()
+        below = list(descendants(runner.pid))
+        assert os.path.exists(path)
+    finally:
+        runner.kill()
+        runner.wait(WITHIN_S)
+        os.close(made)
+    await_gone(below, f"/spinbed.{runner.pid}.")
+    assert not os.path.exists(path)
 
 
 needs_a_freezer = pytest.mark.skipif(

@@ -131,6 +131,14 @@ def test_a_hang_ends_at_the_deadline_with_its_stack(run: Run, what: str) -> None
     assert ran.exit() == "SIGKILL"
 
 
+def test_what_multiprocessing_would_have_unlinked_goes_with_the_run(run: Run) -> None:
+    ran = run_as_far_as(run, "app:hangs_with_a_semaphore", lambda ran: bool(ran.details(PROBE)))
+    assert ran.exit() == "SIGKILL"
+    (ready,) = ran.details(PROBE)
+    path = ready["detail"]["path"]
+    assert path.startswith("/dev/shm/sem.mp-") and not os.path.exists(path)
+
+
 def test_a_program_that_floods_its_output_is_bounded(run: Run) -> None:
     def has_flooded(ran: Ran) -> bool:
         return bool(ran.details(EXIT)[0]["stdout_bytes"] > 1 << 20)
@@ -168,6 +176,7 @@ def test_a_process_that_ends_once_its_program_has_is_no_leak(run: Run) -> None:
 
 def test_a_hang_that_is_expected_is_not_a_leak_of_what_it_waited_for(run: Run) -> None:
     expected = '[[expect]]\nverdict = "invalid"\nchecker = "liveness"\n'
+
     def are_both_there(ran: Ran) -> bool:
         (hang,) = ran.details(HANG)
         return len(hang["evidence"]["processes"]) == 2

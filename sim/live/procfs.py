@@ -111,6 +111,12 @@ def command(pid: int) -> str:
     return b" ".join(words).decode("utf-8", "replace").strip()[:COMMAND_CHARACTERS_MAX]
 
 
+def is_resource_tracker(pid: int) -> bool:
+    """multiprocessing's: it outlives all processes of its program, unlinks the names in /dev/shm
+    that they had made and left, and ends."""
+    return "from multiprocessing.resource_tracker import" in command(pid)
+
+
 def statuses(pid: int) -> Sequence[bytes]:
     """Of its threads."""
     return [read(pid, f"task/{tid}/status") for tid in thread_ids(pid)]

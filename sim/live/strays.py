@@ -8,10 +8,18 @@ import time
 from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sim.errors import WorldError
-from sim.live.procfs import command, has_signal, read, stat, statuses
+from sim.live.procfs import (
+    command,
+    has_signal,
+    is_resource_tracker,
+    read,
+    stat,
+    statuses,
+)
 
 RUN = "SPINBED_RUN"  # in the environment of a run's programs, and of all that they start
 KILL_DEADLINE_NS = 20_000_000_000
+UNLINKING_NS = 5_000_000_000  # for resource trackers
 POLL_S = 0.002
 
 
@@ -50,17 +58,20 @@ def _seen(run: str, others: Set[Tuple[int, int]]) -> Sequence[Stray]:
 
 
 def kill_strays(run: str) -> None:
-    """Until there is none. Raises WorldError where one does not die in time."""
-    deadline_ns = time.monotonic_ns() + KILL_DEADLINE_NS
+    """Until there is none: resource trackers last, who end by themselves when they have unlinked
+    what the others can no longer. Raises WorldError where one does not die in time."""
+    began_ns = time.monotonic_ns()
     while True:
         left = strays(run)
         if not left:
             return
-        if time.monotonic_ns() > deadline_ns:
+        waited_ns = time.monotonic_ns() - began_ns
+        if waited_ns > KILL_DEADLINE_NS:
             raise WorldError("SIGKILL", pid=left[0].pid, detail=f"{left[0].command} does not end")
         for each in left:
+            is_spared = waited_ns < UNLINKING_NS and is_resource_tracker(each.pid)
             try:
-                os.kill(each.pid, signal.SIGKILL)
+                os.kill(each.pid, signal.SIGCONT if is_spared else signal.SIGKILL)
             except ProcessLookupError:
                 pass
         time.sleep(POLL_S)

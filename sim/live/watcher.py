@@ -23,13 +23,14 @@ from typing import List, Sequence, Tuple
 
 from sim.live.death import adopt_orphans
 from sim.live.litter import end_cgroup, lift, remove_files, shm_starts
-from sim.live.procfs import descendants
+from sim.live.procfs import descendants, is_resource_tracker
 
 # Inherited by everything below: tells doctor whose a process is.
 OWNER = "SPINBED_OWNER"
 IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE)
 # A process in uninterruptible sleep dies late; past this nothing more can be done for the names.
 KILL_DEADLINE_S = 60.0
+UNLINKING_S = 5.0  # for resource trackers
 KILL_POLL_S = 0.002
 
 # Runs a module of ours with the runner's own sys.path: `-m` would put the user's working directory
@@ -154,14 +155,16 @@ def _say(lifeline: int, line: str) -> None:
 def kill_everything_below(cgroups: Sequence[str]) -> None:
     """Until the kernel says that we have no child left. Orphans become our children as they lose
     their parents, so what forked while it was being killed is met in a later round. Who is frozen
-    in one of these cgroups cannot die, and is thawed first."""
-    deadline_s = time.monotonic() + KILL_DEADLINE_S
-    while time.monotonic() < deadline_s:
+    in one of these cgroups cannot die, and is thawed first. Resource trackers come last: they end
+    by themselves when they have unlinked what the others can no longer."""
+    began_s = time.monotonic()
+    while time.monotonic() < began_s + KILL_DEADLINE_S:
         for cgroup in cgroups:
             lift(cgroup)
         for pid in descendants(os.getpid()):
+            is_spared = time.monotonic() < began_s + UNLINKING_S and is_resource_tracker(pid)
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGCONT if is_spared else signal.SIGKILL)
             except ProcessLookupError:
                 pass
         _, is_any_left = _reap()

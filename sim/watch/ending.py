@@ -7,12 +7,10 @@ import signal
 import time
 from typing import Iterator, List, Sequence
 
-from sim.live.procfs import command, stat
+from sim.live.procfs import is_resource_tracker, stat
 from sim.watch.family import Family
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# One for all processes of a program; it ends when they have, and unlinks what they left.
-SPARED = "from multiprocessing.resource_tracker import"
 DEADLINE_NS = 20_000_000_000
 POLL_S = 0.002
 
@@ -51,7 +49,7 @@ def _started(family: Family, since_ticks: int) -> Iterator[int]:
         found = stat(pid)
         if found is None or found.state in "ZX" or found.start_ticks < since_ticks:
             continue
-        if SPARED not in command(pid):
+        if not is_resource_tracker(pid):
             yield pid
 
 
