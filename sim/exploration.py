@@ -20,6 +20,7 @@ from sim.arguments import selected, tape_name
 from sim.errors import ExitStatus, Problem, ScenarioError, worst
 from sim.hang.classes import Hang
 from sim.hang.explain import explain
+from sim.hang.simulated_programs import tell_apart
 from sim.loading import load_all
 from sim.report.exploration import Ticker, outcome_line, totals_line
 from sim.report.output import printing
@@ -85,7 +86,9 @@ class Crowd:
             while taken is not None:
                 number, combination, numbers = taken
                 if combination not in explorers:
-                    explorers[combination] = Explorer(combination, time.monotonic)
+                    explorers[combination] = Explorer(
+                        combination, time.monotonic, tell_apart
+                    )
                 first = combination.seed(self.seed, numbers.start)
                 found, _ = explorers[combination].explore(
                     range(first, first + len(numbers)),
@@ -304,7 +307,7 @@ def _objections(combination: Combination, played: Played) -> Sequence[str]:
     """Of the checkers, to an execution of programs; those of a ring are told by its finding."""
     if not combination.plan.is_of_programs:
         return ()
-    return objections_to(combination.plan, played.choices)
+    return objections_to(combination.plan, played.choices, tell_apart)
 
 
 def _contradicted(

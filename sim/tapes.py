@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sim.errors import ExitStatus, Problem, ScenarioError, WorldError
 from sim.hang.explain import explain, hang_class
+from sim.hang.simulated_programs import tell_apart
 from sim.report import difference, lanes
 from sim.report.output import printing
 from sim.scenario.plan import Plan
@@ -99,12 +100,13 @@ def _replay_programs(
     if arguments.svg is not None:
         said = "the executions of programs have no lanes that could be drawn: take --trace"
         raise ScenarioError([Problem(str(arguments.tape), None, "--svg", said)])
-    played = ProgramsPlayer(plan).replay(tape.choices)
-    for line in events(plan, tape.choices) if arguments.trace else ():
+    played = ProgramsPlayer(plan, tell_apart).replay(tape.choices)
+    for line in events(plan, tape.choices, tell_apart) if arguments.trace else ():
         console.print(line, soft_wrap=True)
     console.print(tape_line(tape, plan), soft_wrap=True)
     hang = explain(plan, tape.model, tape.choices)
-    for text in [*objections_to(plan, tape.choices), *([] if hang is None else [str(hang)])]:
+    told = [] if hang is None else [str(hang)]
+    for text in [*objections_to(plan, tape.choices, tell_apart), *told]:
         console.print(text, soft_wrap=True)
     said = f"{in_words(played.outcome, plan)}  hash {played.outcome.hash:016x}"
     console.print(said, soft_wrap=True)
@@ -159,7 +161,7 @@ def _shrink_programs(
     arguments: argparse.Namespace, tape: Tape, plan: Plan, console: Console
 ) -> ExitStatus:
     """The choices alone: a plan of programs has nothing that could be left out of it."""
-    player = ProgramsPlayer(plan)
+    player = ProgramsPlayer(plan, tell_apart)
     played = player.replay(tape.choices)
     if _has_diverged(tape, played):
         console.print(DIVERGED)

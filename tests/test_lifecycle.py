@@ -292,3 +292,13 @@ def test_the_page_lists_every_scenario_of_programs_that_both_worlds_can_run() ->
     assert sorted(name for name, _, _ in rows) == sorted(files)
     assert all(live == virtual for _, live, virtual in rows)
     assert len(rows) >= 30
+
+
+def test_exploring_tells_the_class_of_a_hang_and_accounts_for_one_that_is_expected(
+    tmp_path: Path, capsys: Any
+) -> None:
+    words = ["--executions", "2", "--tape-dir", str(tmp_path)]
+    assert main(["explore", str(SCENARIOS / "startup/fork_with_a_held_lock.toml"), *words]) == 3
+    said = capsys.readouterr().out
+    assert "stuck: nothing can move any more" in said and "fork-inherited-lock: process 1" in said
+    assert main(["explore", str(SCENARIOS / "hangs/program_crossed_locks.toml"), *words]) == 0

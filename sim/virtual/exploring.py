@@ -11,6 +11,7 @@ from typing import Callable, FrozenSet, Iterable, Optional, Tuple, Union
 from sim.scenario.plan import Plan
 from sim.virtual.judging import ONE_IN, contradiction
 from sim.virtual.lifecycle.player import ProgramsPlayer
+from sim.virtual.lifecycle.world import Tell, of_no_class
 from sim.virtual.players import Alone, Driven, played
 from sim.virtual.schedulers import Scheduler
 from sim.virtual.shrinking import Played
@@ -97,9 +98,12 @@ class Disagreement(Exception):
 class Explorer:
     """Of one thread; an execution is a function of the combination and its seed alone."""
 
-    def __init__(self, combination: Combination, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, combination: Combination, now_s: Callable[[], float], tell: Tell = of_no_class
+    ) -> None:
+        """`tell` says why programs hang."""
         self._searched: Union[_Rings, _Programs] = (
-            _Programs(combination)
+            _Programs(combination, tell)
             if combination.plan.is_of_programs
             else _Rings(combination, now_s)
         )
@@ -138,9 +142,9 @@ class _Programs:
 
     coverage = Coverage()
 
-    def __init__(self, combination: Combination) -> None:
+    def __init__(self, combination: Combination, tell: Tell) -> None:
         self._scheduler = combination.scheduler
-        self._player = ProgramsPlayer(combination.plan)
+        self._player = ProgramsPlayer(combination.plan, tell)
 
     def some(self, first: int, count: int) -> Tuple[int, int, Optional[Played]]:
         """One, its steps, and what it came to."""

@@ -11,6 +11,7 @@ from sim.scenario.names import find_checker
 from sim.scenario.plan import Plan
 from sim.verdict import check_all
 from sim.virtual.lifecycle.execution import ProgramsExecution, execute_programs
+from sim.virtual.lifecycle.world import Tell
 from sim.virtual.schedulers import Scheduler
 from sim.virtual.shrinking import Played
 from sim.virtual.tape import Outcome
@@ -22,18 +23,22 @@ ENDED, FOUND = "ended", "found"
 
 class ProgramsPlayer:
     """A failure is a hang, or that a checker of the plan objects: there are no oracles beside it.
-    `[[expect]]` allows what it names, as in a run."""
+    `[[expect]]` allows what it names, as in a run. `tell` as SimulatedPrograms has it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, tell: Tell) -> None:
         self._plan = plan
+        self._tell = tell
         self.expected_choices = max(len(self.replay(b"").choices), 1)
 
     def replay(self, choices: bytes) -> Played:
-        return self._played(execute_programs(self._plan, scheduler=REPLAY, tape=choices))
+        made = execute_programs(self._plan, scheduler=REPLAY, tape=choices, tell=self._tell)
+        return self._played(made)
 
     def execute(self, scheduler: Scheduler, seed: int) -> Played:
         by, expected = str(scheduler), self.expected_choices
-        made = execute_programs(self._plan, scheduler=by, seed=seed, expected_choices=expected)
+        made = execute_programs(
+            self._plan, scheduler=by, seed=seed, expected_choices=expected, tell=self._tell
+        )
         return self._played(made)
 
     def _played(self, made: ProgramsExecution) -> Played:
@@ -69,10 +74,11 @@ def objections(plan: Plan, history: History) -> Sequence[str]:
     return [f"{each.alias}: {each.why}" for each in results if each.result == INVALID]
 
 
-def objections_to(plan: Plan, choices: bytes) -> Sequence[str]:
+def objections_to(plan: Plan, choices: bytes, tell: Tell) -> Sequence[str]:
     """To the execution of these choices; and the last line that each program has printed."""
-    history = execute_programs(plan, scheduler=REPLAY, tape=choices).history
-    said = [str((op.detail or {}).get("stderr", "")).rstrip() for op in history.where(EXIT)]
+    history = execute_programs(plan, scheduler=REPLAY, tape=choices, tell=tell).history
+    exits = [op.detail or {} for op in history.where(EXIT)]
+    said = [str(each["stderr"]).rstrip() for each in exits if "ended_by" not in each]
     last = [f"| {text.splitlines()[-1]}" for text in said if text]
     return [*objections(plan, history), *last]
 
@@ -85,7 +91,7 @@ def _stop(history: History, objecting: Sequence[str]) -> str:
     return FOUND
 
 
-def events(plan: Plan, choices: bytes) -> List[str]:
+def events(plan: Plan, choices: bytes, tell: Tell) -> List[str]:
     """What happened in the execution of these choices, a line each."""
-    made = execute_programs(plan, scheduler=REPLAY, tape=choices, traces=True)
+    made = execute_programs(plan, scheduler=REPLAY, tape=choices, tell=tell, traces=True)
     return [f"{at / 1e6:12.3f} ms  {what}" for at, what in made.seen]
