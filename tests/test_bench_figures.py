@@ -117,6 +117,14 @@ def test_a_goal_is_met_where_it_is_met_pinned_and_unpinned() -> None:
     assert verdict(rows_of(both[1], repetition("spinbed", 19.0)), text) == "not met"
 
 
+def test_a_goal_that_is_no_further_off_than_the_ring_from_itself_is_within_noise() -> None:
+    ours, theirs = repetition("spinbed", 22.0), repetition("subetha", 10.0)
+    text = "64 B: messages/s beside subetha"
+    assert verdict(rows_of(ours, theirs, repetition("spinbed-again", 21.5)), text) == "met"
+    noisy = repetition("spinbed-again", 15.0)
+    assert verdict(rows_of(ours, theirs, noisy), text) == "met, within noise"
+
+
 def test_the_best_lossless_peer_is_the_best_that_lost_nothing() -> None:
     cell = replace(SMALL, size_bytes=4096)
     rows = rows_of(

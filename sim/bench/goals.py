@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
@@ -76,12 +77,23 @@ class Outcome:
         if not met:
             return "not measured"
         if all(met.values()):
-            return "met"
-        return (
-            f"met {', '.join(name for name in met if met[name])} only"
-            if any(met.values())
-            else ("not met")
-        )
+            said = "met"
+        else:
+            said = f"met {', '.join(name for name in met if met[name])} only"
+            said = said if any(met.values()) else "not met"
+        return f"{said}, within noise" if self._is_within_noise else said
+
+    @property
+    def _is_within_noise(self) -> bool:
+        """A figure is no further from its bound than this ring is from itself."""
+        bound = self.goal.at_most if self.goal.at_most is not None else self.goal.at_least
+        for _, found, noise in self.placements:
+            if found is None or noise is None or not bound or found.median <= 0 or noise.low <= 0:
+                continue
+            apart = abs(math.log(found.median / bound))
+            if apart <= max(abs(math.log(noise.low)), abs(math.log(noise.high))):
+                return True
+        return False
 
 
 def outcomes(rows: Rows) -> List[Outcome]:

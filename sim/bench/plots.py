@@ -201,6 +201,7 @@ def _cpu(rows: Rows, styles: Mapping[str, Mapping[str, Any]]) -> Any:
         _decades(axes)
         axes.set_title(f"a message every {gap} ms", fontsize=10)
         axes.set_xlabel("from the writer's call to the reader, p50, us")
+        axes.set_ylim(top=150)
         axes.grid(True, which="major", alpha=0.3)
     grid[0][0].set_ylabel("the reader's share of a core, %")
     _finish(figure, grid, "Processor time against latency: left and low is best")
