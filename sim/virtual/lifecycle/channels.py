@@ -70,13 +70,6 @@ class Region(Shared):
         self.count -= 1
 
 
-class Semaphore(Shared):
-    """Of the kernel. It outlives whoever took it: nobody knows an owner."""
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-
 class Parcel:
     """A message with descriptors in it (SCM_RIGHTS): each is open while it is on its way."""
 

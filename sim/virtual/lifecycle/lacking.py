@@ -6,9 +6,10 @@ import builtins
 from typing import Any, Iterator, Mapping, NamedTuple, Optional
 
 from sim.faults import FAULTS
+from sim.scenario.names import nearest
 from sim.scenario.plan import ProgramWorkload
 from sim.scenario.scenario import FaultTable, ProcessTable, Scenario
-from sim.virtual.lifecycle.models import model_of
+from sim.virtual.lifecycle.models import model_of, modelled_programs
 from sim.virtual.lifecycle.models.kernel_loader import EXTENSIONS as KERNELS
 from sim.virtual.lifecycle.versions import MODELLED, named
 
@@ -56,7 +57,9 @@ def _of_process(key: str, table: ProcessTable) -> Iterator[Lack]:
     if work.program is None:
         yield Lack(f"{key}.argv", "only a `program` that has a model can be simulated")
     elif model_of(work.program) is None:
-        yield Lack(f"{key}.program", f"there is no model of {work.program!r} (docs/lifecycle.md)")
+        near = nearest(work.program, modelled_programs())
+        hint = f": did you mean {near!r}?" if near else " (docs/lifecycle.md)"
+        yield Lack(f"{key}.program", f"there is no model of {work.program!r}{hint}")
     try:
         behaviour = named(table.python)
     except ValueError:

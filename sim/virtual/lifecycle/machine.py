@@ -12,7 +12,7 @@ import inspect
 import signal
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from sim.virtual.lifecycle.channels import Channel, End, Open, Region, Shared
+from sim.virtual.lifecycle.channels import End, Open, Region, Shared
 from sim.virtual.lifecycle.choosing import Chooser
 from sim.virtual.lifecycle.steps import US, Exited, Steps, Wait
 
@@ -190,10 +190,6 @@ class Machine(Shared):
     def alarm(self, process: Process, ns: int) -> None:
         """alarm(2)."""
         self._alarms[process] = self.clock_ns + ns
-
-    def pipe(self, name: str = "") -> Tuple[End, End]:
-        """What is read from, and what is written to."""
-        return Channel(name).ends
 
     # Time.
 
