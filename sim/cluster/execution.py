@@ -1,4 +1,4 @@
-"""One run of a cluster's plan: its history, how long it took, what it came to."""
+"""One run of a cluster's plan: its history, and how long it took."""
 
 from __future__ import annotations
 
