@@ -36,9 +36,14 @@ pytest_plugins = ("sim.pytest_watch",)
 PathLike = Union[str, "os.PathLike[str]"]
 Planned = Sequence[Tuple[Plan, str]]  # each with the command that reproduces it
 
-# A folder of tests holds other TOML files too. Two of the three lines that every scenario has make
-# one, so that a file in which one of them is missing or misspelt is an error, and not left out.
-MARKS = (rb"^schema[ \t]*=", rb"^\[[ \t]*transport[ \t]*\]", rb"^\[\[[ \t]*process[ \t]*\]\]")
+# A folder of tests holds other TOML files too. Two of the lines that scenarios begin with make one,
+# so that a file in which one of them is missing or misspelt is an error, and not left out.
+MARKS = (
+    rb"^schema[ \t]*=",
+    rb"^\[[ \t]*transport[ \t]*\]",
+    rb"^\[\[[ \t]*process[ \t]*\]\]",
+    rb"^\[[ \t]*cluster[ \t]*\]",
+)
 MARKS_MIN = 2
 NEVER = ("pyproject.toml",)
 

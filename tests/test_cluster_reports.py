@@ -18,6 +18,7 @@ from cluster_runs import SCENARIOS, run, run_scenario, small  # noqa: E402
 from sim.arguments import parse  # noqa: E402
 from sim.errors import ScenarioError  # noqa: E402
 from sim.jobs import Struck  # noqa: E402
+from sim.pytest_plugin import is_scenario  # noqa: E402
 from sim.report import rendered  # noqa: E402
 from sim.report.jobs import rows  # noqa: E402
 from sim.run import plan_all  # noqa: E402
@@ -41,6 +42,10 @@ def test_a_job_is_told_in_a_row_and_in_json() -> None:
     job = document["scenarios"][0]["job"]
     assert (job["evicted"], job["false_blames"], job["deliveries"]) == (1, 0, 72 * 60 - 30)
     assert job["faults"][0]["blamed"] == "host[7].reader[5]"
+
+
+def test_pytest_knows_the_file_of_a_cluster() -> None:
+    assert is_scenario(SCENARIOS / "slow_hosts.toml")
 
 
 def test_steps_are_told_apart_by_the_fault() -> None:
