@@ -13,7 +13,8 @@ from sim.verdict import RunResult
 
 
 def ran(expected: Optional[str], told: Optional[str]) -> RunResult:
-    return dataclasses.replace(GREEN, hang_expected=expected, hang=told)
+    is_as_expected = expected == told
+    return dataclasses.replace(GREEN, hang_expected=expected, hang=told, as_expected=is_as_expected)
 
 
 def test_a_run_that_names_no_hang_needs_no_table() -> None:
@@ -40,6 +41,13 @@ def test_wrong_ones_and_false_alarms_are_seen_at_their_place() -> None:
 def test_a_skipped_run_counts_nowhere() -> None:
     skipped = dataclasses.replace(ran("peer-dead", None), verdict=None)
     assert confusion([skipped, ran("peer-dead", "peer-dead")])[-1] == (
+        "1 of 1 as labelled; 0 false alarms"
+    )
+
+
+def test_a_hang_that_a_file_expects_without_its_class_counts_nowhere() -> None:
+    expected = dataclasses.replace(ran(None, "startup-never"), as_expected=True)
+    assert confusion([expected, ran("peer-dead", "peer-dead")])[-1] == (
         "1 of 1 as labelled; 0 false alarms"
     )
 

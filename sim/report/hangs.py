@@ -14,11 +14,13 @@ GAP = "  "
 
 def confusion(results: Sequence[RunResult]) -> Sequence[str]:
     """Rows: the class that scenarios name, or none, and how many runs; columns: what they were told
-    to be. No lines where no scenario names a hang; only rows and columns that have runs."""
+    to be. No lines where no scenario names a hang; only rows and columns that have runs. A run that
+    is expected to hang, by a file that names no class, is neither right nor a false alarm."""
     told: Dict[str, Counter[str]] = {}
     for result in results:
-        if result.verdict is not None:
-            label = result.hang_expected or NONE
+        label = result.hang_expected or NONE
+        is_expected = label == NONE and result.hang is not None and result.as_expected
+        if result.verdict is not None and not is_expected:
             told.setdefault(label, Counter())[result.hang or NONE] += 1
     if set(told) <= {NONE}:
         return ()
