@@ -64,8 +64,7 @@ class World(Protocol):
     def kill(self, process: str) -> None: ...
 
     def restart(self, process: str) -> int:
-        """Start the next incarnation of a dead process and wait until it is ready, or has come to
-        the step where it is to die or stop; its number."""
+        """The number of the next incarnation, started, once it is ready or at its step."""
 
     def at_step(self, process: str) -> Mapping[str, Any]:
         """What the step gate of the process says, dead or not: `is_there` (it came to the step of
@@ -101,8 +100,7 @@ class World(Protocol):
         """Before anybody is started: this one is not, until `attach`. Its state is "absent"."""
 
     def attach(self, process: str) -> str:
-        """Start who was held back; its state once it is attached, or has failed to. A no-op after
-        the first time."""
+        """Start who was held back, once; its state when it is attached, or has failed to."""
 
     @property
     def machine(self) -> Machine:
@@ -137,8 +135,7 @@ class Launch(Protocol):
         """Before the start: a hook of sim.inside in the program and in what it starts."""
 
     def add_module(self, process: str, name: str, text: str) -> None:
-        """Before the start: a file of that text, which the program and what it starts can import
-        by the name."""
+        """Before the start: a file of that text, for the program and what it starts to import."""
 
     def hooked(self, process: str, kind: str, module: str) -> Sequence[Mapping[str, Any]]:
         """What this hook has said until now."""
@@ -151,8 +148,7 @@ class Launch(Protocol):
         `was_there`, `is_there`, and what was `said` on its standard error."""
 
     def damage(self, process: str, module: str, how: Union[str, Mapping[str, Any]]) -> None:
-        """Before the start: the program finds a private copy of the package of this compiled
-        module first, whose file is damaged so."""
+        """Before the start: it finds first a copy of this compiled module, damaged so."""
 
     def replace_extension(self, process: str, module: str, built_by: str) -> None:
         """Before the start: the same, but the file is one that this interpreter, or whoever made
@@ -176,8 +172,11 @@ class Network(Protocol):
 
     def restore(self, host: str) -> None: ...
 
+    def set_interface(self, host: str, *, is_up: bool) -> None:
+        """The host's: while it is down, the host knows that it has no network."""
+
     def link(self, host: str) -> Mapping[str, Any]:
-        """What its link is now: `is_cut`, `is_worse`, and what it has carried."""
+        """What its link is now: `is_up`, `is_cut`, `is_worse`, and what it has carried."""
 
     def slow_host(self, host: str, factor: float) -> float:
         """All work on the host takes so many times as long; as it is then."""
@@ -214,9 +213,9 @@ class Machine(Protocol):
         """End them; how long they ran, and who of them is left."""
 
     def disturb_wakes(self, process: str, how: str, one_in: int, for_ns: int) -> None:
-        """One in so many waits of the process by an instruction that waits on memory goes wrong
-        from now on: "missed"; "early", "os_limit", after `for_ns`; "raced_arm", "raced_wait",
-        "raced_lost", held no longer than that. Where it is held, it is let go."""
+        """One in so many waits of the process by an instruction goes wrong from now on: "missed";
+        "early", "os_limit", after `for_ns`; "raced_arm", "raced_wait", "raced_lost", held as long.
+        Where it is held, it is let go."""
 
     def calm_wakes(self, process: str) -> None:
         """They go right again."""
@@ -298,6 +297,7 @@ class TransportSpec:
     mutant: Optional[str] = None
     reserve: bool = True  # False leaves pages lazy
     evict_dead: bool = False  # cursor_ring: the writer gives up on readers proven dead
+    remote_queue: int = 1000  # messages that may wait at each end for a reader elsewhere
 
     @property
     def geometry(self) -> Mapping[str, int]:

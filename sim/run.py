@@ -11,10 +11,12 @@ from sim import bundle
 from sim.hang import observed, of_run
 from sim.history.journal import Journal
 from sim.live.execution import run_plan
+from sim.live.hosts import lack_of_hosts, remote_hosts
 from sim.live.kernels import lack_of_kernels
 from sim.live.program_world import ProgramWorld
 from sim.live.pythons import lack_of_interpreters
 from sim.live.rights import lack_of_damage, lack_of_rights
+from sim.live.telling import of_no_class
 from sim.live.world import LiveWorld
 from sim.loading import of_all
 from sim.scenario.plan import Plan
@@ -56,8 +58,10 @@ def run(
     if plan.world == "virtual":
         history, duration_ns = run_virtually(plan)
     else:
-        hang = of_run if plan.is_of_programs else observed
-        history, duration_ns = run_plan(plan, worlds.supervisor, hang.tell_apart)
+        tell = (of_run if plan.is_of_programs else observed).tell_apart
+        if remote_hosts(plan):  # the evidence is of one ring, and they are not at it
+            tell = of_no_class
+        history, duration_ns = run_plan(plan, worlds.supervisor, tell)
         # Gone even if we are killed here.
         temporaries = worlds.supervisor.temporaries(str(journal.parent))
     with Journal.create(journal, history.header, temporaries=temporaries) as written:
@@ -95,4 +99,4 @@ def lacks(plan: Plan) -> Optional[str]:
     lack = lack_of_interpreters(plan) or lack_of_rights(plan.requires)
     if plan.is_of_programs:
         return lack or lack_of_damage(plan)
-    return lack_of_kernels(plan) or lack
+    return lack_of_kernels(plan) or lack_of_hosts(plan) or lack

@@ -24,7 +24,7 @@ from ring_regions import EVICTION, GATE, PARKING, TAKEOVER
 import cy_kernels
 from cy_kernels.choice import COMPILED, kernels
 from cy_kernels.pure import memory
-from sim.live import spying
+from sim.live import hosts, spying
 from sim.live.interpreters import Interpreter, Lack, find, found
 
 CAP_SYS_ADMIN = 21
@@ -59,6 +59,10 @@ def has_no_matplotlib() -> bool:
 
 def has_no_simpy() -> bool:
     return importlib.util.find_spec("simpy") is None
+
+
+def cannot_join_namespaces() -> bool:
+    return hosts.lack() is not None
 
 
 def has_no_py_spy() -> bool:
@@ -227,6 +231,10 @@ EXPECTED = [
     Expected("test_damage*::*", "this host cannot *: * is made for x86_64 *", is_no_x86),
     Expected("test_spying.py::*", "py-spy is not installed", has_no_py_spy),
     # What the user may not do.
+    Expected("test_remote_readers.py::*", "*on other hosts need pyzmq*", cannot_join_namespaces),
+    Expected("test_remote_readers.py::*", "*cannot join network *", cannot_join_namespaces),
+    Expected("test_fault_conf*::*-b]", "*on other hosts need pyzmq*", cannot_join_namespaces),
+    Expected("test_fault_conf*::*-b]", "*cannot join network *", cannot_join_namespaces),
     Expected("test_damage*::*", "this host cannot make it noexec: *", is_unprivileged),
     Expected("test_litter_*.py::*", "this host permits no mount namespace", is_unprivileged),
     Expected("test_litter_*.py::*", "cannot freeze: *", is_unprivileged),

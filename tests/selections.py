@@ -49,7 +49,8 @@ ONCE = {
         steps_scenario verdict
     """.split(),
     "what the scenarios find: tox runs scenarios/smoke and reads all": """
-        attach_agrees fault_conformance scenarios_negative scenarios_startup scenarios_suite
+        attach_agrees fault_conformance remote_readers scenarios_negative scenarios_startup
+        scenarios_suite
     """.split(),
     "the simulated machine, what explores it, and machine instructions: all that is C": """
         check explore_command explore_coverage explore_deadlines explore_evidence explore_exhaustive

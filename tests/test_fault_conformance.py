@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, ClassVar, Mapping
 
@@ -16,6 +18,7 @@ from cy_kernels.choice import PURE, kernels
 from sim.abc import Capability, Evidence, World
 from sim.faults import FAULTS
 from sim.history.history import Allowance
+from sim.live import hosts
 from sim.live.supervisor import Supervisor
 from sim.testing import kit_program
 from sim.testing.fault_kit import BrokenPromise, Lacking, Observe, check_fault, targets
@@ -64,6 +67,24 @@ def regions_that_are_there(target: str) -> Observe:
     return lambda world: [os.path.exists(f"/dev/shm/{x}") for x in world.launch.regions(target)]
 
 
+def is_reached(world: World) -> str:
+    """Whether the writer's socket is, from the host that a fault is aimed at."""
+    connect = f"import socket; socket.create_connection(('10.99.0.1', {hosts.PORT}), timeout=3)"
+    done = inside(world, [sys.executable, "-S", "-c", connect])
+    return "yes" if not done.returncode else "no"
+
+
+def queues(world: World) -> str:
+    return inside(world, ["tc", "qdisc", "show", "dev", "eth0"]).stdout.split()[1]
+
+
+def inside(world: World, command: list[str]) -> subprocess.CompletedProcess[str]:
+    live: Any = world
+    fd = live.network._others["b"]
+    entered = ["nsenter", f"--net=/proc/self/fd/{fd}", *command]
+    return subprocess.run(entered, pass_fds=[fd], capture_output=True, text=True, check=False)
+
+
 def observations(alias: str, target: str) -> Observe | None:
     """What is to be seen of a fault without asking it; None: only the history shows it."""
     seen: Mapping[str, Observe] = {
@@ -78,6 +99,9 @@ def observations(alias: str, target: str) -> Observe | None:
         "unlink_region": lambda world: world.region_size_bytes(),
         "truncate_region": lambda world: world.region_size_bytes(),
         "resource_tracker_unlink": regions_that_are_there(target),
+        "partition": is_reached,
+        "link_down": is_reached,
+        "bad_link": queues,
         "corrupt_word": lambda world: world.machine.read_word("magic"),
     }
     return seen.get(alias)
@@ -99,6 +123,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "gated_import": {"module": kit_program.MODULE},
     "import_twice": {"module": kit_program.MODULE},
     "fork_with_threads": {"lock": "plain", "name": "sim.testing.kit_program:LOCK"},
+    "bad_link": {"bandwidth": 1e6},
     "env_var": {"variable": "SUBJECT_X", "value": "1"},
     "limit": {"resource": "NOFILE", "limit": 100},
 }

@@ -22,6 +22,9 @@ class SimulatedNetwork:
         for link in self._crew.wires[host]:
             link.mend()
 
+    def set_interface(self, host: str, *, is_up: bool) -> None:
+        (self.mend if is_up else self.cut)(host)
+
     def worsen(self, host: str, extra_ns: int, loss: float, bandwidth: Optional[float]) -> None:
         for link in self._crew.wires[host]:
             link.worsen(extra_ns, loss, bandwidth)
@@ -33,6 +36,7 @@ class SimulatedNetwork:
     def link(self, host: str) -> Mapping[str, Any]:
         out = self._crew.wires[host].out
         return {
+            "is_up": not out.is_cut,
             "is_cut": out.is_cut,
             "is_worse": out.is_worse,
             "queued": out.queued,

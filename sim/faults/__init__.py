@@ -22,6 +22,7 @@ from sim.faults.import_twice import ImportTwice
 from sim.faults.kill import Kill
 from sim.faults.late_attach import LateAttach
 from sim.faults.limit import Limit
+from sim.faults.link_down import LinkDown
 from sim.faults.missing_module import MissingModule
 from sim.faults.never_attach import NeverAttach
 from sim.faults.no_main_guard import NoMainGuard
@@ -81,6 +82,7 @@ FAULTS: Mapping[str, Type[Fault]] = {
     EnvVar.alias: EnvVar,
     Limit.alias: Limit,
     Partition.alias: Partition,
+    LinkDown.alias: LinkDown,
     BadLink.alias: BadLink,
     SlowHost.alias: SlowHost,
 }

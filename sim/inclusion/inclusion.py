@@ -23,6 +23,8 @@ def include(plan: Plan, history: History) -> int:
     Impossible where it is none, and NotTold."""
     if plan.is_of_programs:
         raise NotTold("it is of programs: only rings are simulated")
+    if any(process.host is not None for process in plan.processes):
+        raise NotTold("it has readers on other hosts: one ring is simulated")
     check_plan(plan)
     if len(plan.processes) > PROCESSES_MAX:
         raise NotTold(f"{len(plan.processes)} processes: {PROCESSES_MAX} are simulated at most")

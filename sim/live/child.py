@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import logging
 import os
 import signal
@@ -87,9 +88,17 @@ def _participate(control: socket.socket, memory: ProcessMemory) -> None:
 def _open_end(task: Task, memory: ProcessMemory) -> Any:
     transport = find_transport(task.spec.kind)
     regions = LiveRegions(task.name_prefix)
-    wait = task.process.wait
+    wait, queue = task.process.wait, task.spec.remote_queue
     if task.process.role == "writer":
-        return transport.writer(task.spec, regions, wait=wait, recorder=memory.recorder)
+        end = transport.writer(task.spec, regions, wait=wait, recorder=memory.recorder)
+        return end if task.remote is None else _leg_ends().Publisher(end, task.remote, queue)
+    if task.remote is not None:
+        return _leg_ends().RemoteReader(task.remote, queue, memory.recorder)
     rank = task.process.rank
     assert rank is not None
     return transport.reader(task.spec, regions, rank, wait=wait, recorder=memory.recorder)
+
+
+def _leg_ends() -> Any:
+    """Imported where it is needed: it needs pyzmq."""
+    return importlib.import_module("sim.live.remote_leg")

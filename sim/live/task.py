@@ -14,6 +14,14 @@ RECORDS_SPARE = 64
 
 
 @dataclass(frozen=True)
+class RemoteLeg:
+    """The way from a writer to readers on other hosts, as one end of it has to know it."""
+
+    address: str  # as ZeroMQ spells them
+    readers: int = 0  # whom a writer awaits
+
+
+@dataclass(frozen=True)
 class Task:
     """Travels pickled, so that it reaches a process of any start method."""
 
@@ -28,6 +36,7 @@ class Task:
     arming: Optional[Arming] = None  # what its step gate is to do
     interpreter: Optional[str] = None  # to be executed; None: it is the template's own
     path: str = ""  # of that one: where it finds this product
+    remote: Optional[RemoteLeg] = None  # its part in what goes to other hosts
     emulates: bool = False  # its waiting instructions trap, so that its wakes can be disturbed
 
 

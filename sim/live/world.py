@@ -15,6 +15,7 @@ from sim.history.hang_class import HangClass
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, INFO, LEAK, LOG, READY, SPAWN, Op
 from sim.live.evidence import collect
+from sim.live.hosts import LiveHosts, remote_hosts
 from sim.live.machine import LiveMachine
 from sim.live.places import Places
 from sim.live.process import ASKED, DEAD, STARTED, LiveProcess
@@ -65,6 +66,7 @@ class LiveWorld:
         self._progress = Progress(plan.stall_threshold_ns)
         self._held_back: List[str] = []
         self._places = Places(supervisor, self._prefix)
+        self._hosts = LiveHosts(remote_hosts(plan), supervisor.prefix[1:])
         around = (supervisor, self._regions, plan.transport, self._newest, self.acknowledged)
         self.machine = LiveMachine(self._prefix, *around)
 
@@ -199,8 +201,8 @@ class LiveWorld:
         return self._regions.main_size_by_name()
 
     def state(self, process: str) -> str:
-        if not self._lives[process]:
-            return "absent"
+        if not self._lives.get(process):
+            return self._hosts.state(process)
         return "frozen" if self.machine.is_frozen(process) else self._newest(process).os_state()
 
     def await_state(self, process: str, state: str, *, within_ns: int) -> str:
@@ -234,12 +236,13 @@ class LiveWorld:
 
     @property
     def network(self) -> Network:
-        raise AssertionError("participants of a ring are on one host")
+        return self._hosts
 
     # From begin to end.
 
     def open(self) -> None:
         """Make the region, start everybody, wait until all are attached."""
+        self._hosts.open()
         for injection in self._plan.injections:
             if hasattr(injection.fault, "prepare"):
                 injection.fault.prepare(self)
@@ -269,6 +272,7 @@ class LiveWorld:
             for lives in self._lives.values():
                 for life in lives:
                     stack.callback(life.close)
+            stack.callback(self._hosts.close)
             stack.callback(self.machine.close)
             if self._supervisor.failure is None:
                 self._kill_rest()
@@ -284,7 +288,8 @@ class LiveWorld:
             kernels=place.kernels,
             interpreter=place.interpreter,
             path=place.path,
-            namespaces=self.machine.namespaces,
+            namespaces=[*self.machine.namespaces, *self._hosts.namespaces(process)],
+            remote=self._hosts.leg(process, self._plan),
             stops=stops_for(self._plan, process.name, incarnation, ops_before),
             arming=self._steps.arming(process.name, incarnation, ops_before),
             emulates=emulates(self._plan, process.name),

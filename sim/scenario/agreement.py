@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Type
 from sim import transport
 from sim.abc import Capability, Fault, TransportSpec
 from sim.abc import Transport as TransportSeam
+from sim.scenario import hosts
 from sim.scenario.durations import format_duration
 from sim.scenario.fault_schema import aimed, fault_of, heal_key, parameters_of
 from sim.scenario.lines import Path
@@ -52,6 +53,7 @@ def check_agreement(tables: Tables, problems: Collector) -> None:
                 message = f"{known_transport.alias} knows no owner: nobody can take a place over"
                 problems.add((*path, "kind"), message)
     if is_crew_known:
+        hosts.check_hosts(tables, crew, problems)
         _check_injections(tables.faults, crew, problems)
     check_checks(tables, problems)
     _check_expectations(tables, crew if is_crew_known else None, problems)
@@ -135,6 +137,7 @@ def transport_spec(table: Transport, *, readers: int) -> TransportSpec:
         mutant=table.mutant,
         reserve=table.reserve,
         evict_dead=table.evict_dead,
+        remote_queue=table.remote_queue,
     )
 
 
@@ -212,7 +215,8 @@ def _check_overlap(table: Any, healing: Optional[str], path: Path, problems: Col
 
 
 def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector) -> None:
-    candidates, message, near = candidates_of(table.target, crew)
+    kind = fault_of(table)
+    candidates, message, near = hosts.aims_at(kind, table.target, crew)
     if message is not None:
         problems.add((*path, "target"), message, near)
     if isinstance(table.at, PLACES) and table.at.process is not None:
@@ -222,9 +226,16 @@ def _check_fault_target(table: Any, path: Path, crew: Crew, problems: Collector)
             if message is None:
                 message, near = f"{show(name)} is a selector: name one process", None
             problems.add((*path, "at", "process"), message, near)
-    kind = fault_of(table)
-    if kind is not None:
+    if hosts.is_of_hosts(kind):
+        _check_place_of_host(table, path, problems)
+    elif kind is not None:
         _check_fault_kind(kind, table, candidates, path, crew, problems)
+
+
+def _check_place_of_host(table: Any, path: Path, problems: Collector) -> None:
+    if isinstance(table.at, PLACES) and table.at.process is None:
+        message = "a host does nothing by itself: name whose operations are counted"
+        problems.add((*path, "at", "process"), message)
 
 
 def _check_fault_kind(
@@ -266,7 +277,7 @@ def _check_injections(tables: Sequence[Any], crew: Crew, problems: Collector) ->
     count = 0
     for index, table in enumerate(tables):
         if table is not None:
-            candidates, _, _ = candidates_of(table.target, crew)
+            candidates, _, _ = hosts.aims_at(fault_of(table), table.target, crew)
             count += table.times * chosen_max(table.target, len(candidates))
         if count > INJECTIONS_MAX:
             message = f"makes up to {count} injections in all; at most {INJECTIONS_MAX}"

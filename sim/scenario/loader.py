@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from sim.abc import NO_TRANSPORT
 from sim.errors import Problem, ScenarioError
-from sim.scenario import agreement, clusters, programs, step_sweep, who
+from sim.scenario import agreement, clusters, hosts, programs, step_sweep
 from sim.scenario.document import Document, parse_document, read_document
 from sim.scenario.expect_models import Bounds
 from sim.scenario.exploring import explored, sometimes
@@ -38,6 +38,7 @@ from sim.scenario.scenario import (
 )
 from sim.scenario.sweep import RUNS_MAX, Run, runs_of
 from sim.scenario.tables import Process, Tables, checked_tables
+from sim.scenario.who import Crew
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -124,7 +125,8 @@ def _scenario(tables: Tables, run: Run, document: Document) -> Scenario:
     assert tables.head is not None and tables.transport is not None
     processes = [process for process in tables.processes if process is not None]
     crew = {process.name: process for process in processes}
-    readers = sum(process.count for process in processes if process.role == "reader")
+    at_ring = [p for p in processes if p.role == "reader" and hosts.host_of(p) is None]
+    readers = sum(process.count for process in at_ring)
     kind_path = ("transport", "kind")
     are_programs = programs.has_programs(processes)
     standard = programs.CHECKERS if are_programs else ring_checker_names()
@@ -162,7 +164,7 @@ def _of_one_world(tables: Tables) -> Iterator[KeyPath]:
     """The keys that may ask for what only one world has."""
     yield from (("transport", "kind"), ("process",), ("cluster",))
     for index in range(len(tables.processes)):
-        for key in ("kernels", "start", "env", "python", "program", "argv"):
+        for key in ("kernels", "start", "env", "python", "program", "argv", "host"):
             yield ("process", index, key)
         yield ("process", index, "workload", "size_bytes")
     for index in range(len(tables.faults)):
@@ -197,6 +199,7 @@ def _process(table: Process) -> ProcessTable:
         workload=_workload(table.workload),
         kernels=table.kernels,
         python=table.python,
+        host=hosts.host_of(table),
     )
 
 
@@ -214,13 +217,13 @@ def _workload(workload: Union[WriterWorkload, ReaderWorkload]) -> Union[Sending,
     )
 
 
-def _fault(index: int, tables: Tables, crew: who.Crew) -> FaultTable:
+def _fault(index: int, tables: Tables, crew: Crew) -> FaultTable:
     table: Any = tables.faults[index]
     kind = find_fault(table.kind)
     if tables.cluster is not None:
         candidates = clusters.candidates_of(table.target, tables.cluster)
     else:
-        candidates, refusal, _ = who.candidates_of(table.target, crew)
+        candidates, refusal, _ = hosts.aims_at(kind, table.target, crew)
         assert refusal is None
     by_ops: Any = table.at if isinstance(table.at, (AfterOps, AtStep)) else None
     at_step: Optional[AtStep] = table.at if isinstance(table.at, AtStep) else None

@@ -208,6 +208,7 @@ class ReaderProcess(BaseModel):
         None, 'its interpreter: a version ("3.11") or a path; absent: the runner\'s'
     )
     workload: ReaderWorkload = key({}, "how it receives")
+    host: Optional[ProcessName] = key(None, "another host than the writer's that they are on")
 
 
 class Transport(BaseModel):
@@ -226,6 +227,10 @@ class Transport(BaseModel):
     mutant: Optional[str] = key(None, "a planted bug, by name")
     reserve: bool = key(True, "reserve all pages at creation; false leaves them lazy")
     evict_dead: bool = key(False, "the writer gives up on readers that are proven dead")
+    remote_queue: int = key(
+        1000, "messages that may wait for a reader on another host, at each end", ge=1,
+        le=MESSAGES_MAX,
+    )  # fmt: skip
 
 
 class AfterOps(BaseModel):

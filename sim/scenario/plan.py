@@ -88,13 +88,14 @@ class ProgramWorkload:
 class ProcessPlan:
     name: str  # "reader[1]", or "writer" where there is one
     role: str  # "writer" | "reader" | "program"
-    rank: Optional[int]  # reader's rank over all reader tables, 0-based
+    rank: Optional[int]  # reader's rank over all tables of readers of the ring, 0-based
     wait: str
     start: str  # "template" | "fork" | "spawn" | "forkserver"
     env: Mapping[str, str]
     workload: Union[WriterWorkload, ReaderWorkload, ProgramWorkload]
     kernels: Optional[str] = None  # "compiled" | "pure"; None: what its interpreter has
     python: Optional[str] = None  # an interpreter, by version or path; None: the runner's own
+    host: Optional[str] = None  # of a reader; None: the writer's
 
 
 @dataclass(frozen=True)

@@ -132,21 +132,22 @@ def _processes(scenario: Scenario, seed: int) -> Sequence[ProcessPlan]:
     rank = 0
     for table in scenario.processes:
         for name in table.members:
-            is_reader = table.role == "reader"
+            is_of_ring = table.role == "reader" and table.host is None
             plans.append(
                 ProcessPlan(
                     name=name,
                     role=table.role,
-                    rank=rank if is_reader else None,
+                    rank=rank if is_of_ring else None,
                     wait=table.wait,
                     start=table.start,
                     env=table.env,
                     workload=_workload(scenario, seed, name, table.workload),
                     kernels=table.kernels,
                     python=table.python,
+                    host=table.host,
                 )
             )
-            rank += is_reader
+            rank += is_of_ring
     return tuple(plans)
 
 

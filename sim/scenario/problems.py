@@ -24,9 +24,6 @@ from sim.scenario.lines import Lines, Path, spell
 from sim.scenario.models import EXPLAINED, PLAIN, PROBED, STEPPED, TABLE
 from sim.scenario.names import nearest, show
 
-# Keys of the format that later capabilities bring, by their place without indices.
-LATER = frozenset({"process.host"})
-
 KINDS = (
     (bool, "a boolean"),
     (int, "a whole number"),
@@ -101,11 +98,6 @@ class Collector:
 
     def _add_errors(self, model: Type[BaseModel], errors: Any, raw: Any, path: Path) -> None:
         placed = [(path + _location(error["loc"], raw), error) for error in errors]
-        later = [place for place, error in placed if _is_later(place)]
-        for place in later:
-            self.add(place, "not supported by this version")
-        if later:  # the rest of the table was written for that version
-            return
         for place, error in placed:
             message, near = _said(error, _fields(model, place[len(path) : -1]))
             self.add(place, message, near)
@@ -124,10 +116,6 @@ def _location(loc: Tuple[Union[str, int], ...], raw: Any) -> Path:
         except (KeyError, IndexError, TypeError):
             raw = None
     return path
-
-
-def _is_later(path: Path) -> bool:
-    return ".".join(part for part in path if isinstance(part, str)) in LATER
 
 
 def _said(error: Mapping[str, Any], fields: Set[str]) -> Tuple[str, Optional[str]]:

@@ -46,6 +46,7 @@ class ProcessTable:
     workload: Union[Sending, Receiving, ProgramWorkload]
     kernels: Optional[str] = None  # None: what the host has
     python: Optional[str] = None  # None: the runner's own
+    host: Optional[str] = None  # None: the writer's
 
     @property
     def members(self) -> Sequence[str]:

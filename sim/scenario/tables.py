@@ -28,7 +28,7 @@ from sim.scenario.models import (
     WriterProcess,
 )
 from sim.scenario.names import find_checker, nearest, show
-from sim.scenario.problems import LATER, Collector, kind_of
+from sim.scenario.problems import Collector, kind_of
 from sim.scenario.program_models import ProgramProcess
 from sim.scenario.programs import check_programs
 
@@ -91,9 +91,6 @@ def _head(keys: Mapping[str, Any], problems: Collector) -> Optional[Head]:
     known = {info.alias or name for name, info in Head.model_fields.items()}
     unknown = [name for name in keys if name not in known]
     for name in unknown:
-        if name in LATER:
-            problems.add((name,), "not supported by this version")
-            continue
         near = nearest(name, known.union(SECTIONS))
         listed = "" if near else f"; known: {', '.join(sorted(known.union(SECTIONS)))}"
         problems.add((name,), f"unknown key {show(name)}{listed}", near)
@@ -128,11 +125,6 @@ def _one_of(
     name = raw.get(tag)
     if isinstance(name, str) and name in models:
         return problems.validated(models[name], raw, path)
-    later = [part for part in raw if f"{path[0]}.{part}" in LATER]
-    for part in later:
-        problems.add((*path, part), "not supported by this version")
-    if later:
-        return None
     if tag not in raw:
         other = "; a program has `program` or `argv`" if tag == "role" else ""
         problems.add((*path, tag), f"is required: one of {', '.join(models)}{other}")
@@ -195,11 +187,6 @@ def _has_checker(name: str, path: Path, problems: Collector) -> bool:
 def _expect(raw: Any, path: Path, problems: Collector) -> Optional[Any]:
     if not isinstance(raw, dict):
         problems.add(path, f"expected a table, got {show(raw)} ({kind_of(raw)})")
-        return None
-    later = [part for part in raw if f"expect.{part}" in LATER]
-    for part in later:
-        problems.add((*path, part), "not supported by this version")
-    if later:
         return None
     given = [name for name in EXPECTATIONS if name in raw]
     if not given and "checker" in raw:

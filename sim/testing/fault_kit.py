@@ -10,6 +10,7 @@ from sim.abc import Capability, Evidence, TransportSpec, World
 from sim.history.history import FaultHeader, History
 from sim.history.op import EXIT, HEAL, INJECT
 from sim.live.execution import run_plan
+from sim.live.hosts import lack_of_hosts
 from sim.live.region import names_with
 from sim.live.rights import lack_of_rights
 from sim.live.supervisor import Supervisor
@@ -37,6 +38,7 @@ name = "app"
 program = "sim.testing.kit_program:main"
 """
 ROLES = {"writer", "reader", "program", "forwarder", "host"}
+HOST = "b"
 MESSAGES = 60
 OPS_BEFORE = 5
 
@@ -57,18 +59,20 @@ def check_fault(fault: Any, supervisor: Supervisor, *, observe: Optional[Observe
     - take the death of its target for a heal;
     - account for every exit that it causes, and leave nothing behind.
 
-    The fault is aimed at the writer, at reader[1], or at a program, app (sim/testing/kit_program).
+    The fault is aimed at the writer, at reader[1], at a program, app (sim/testing/kit_program), or
+    at a host, b, that reader[1] is on.
     Raises Lacking where this host cannot.
     """
     _check_face(fault)
-    lack = lack_of_rights(fault.requires)
+    watched = _Watched(fault, observe)
+    plan = _plan(fault, watched)
+    lack = lack_of_rights(fault.requires) or lack_of_hosts(plan)
     if lack is not None:
         raise Lacking(lack)
-    watched = _Watched(fault, observe)
-    history, _ = run_plan(_plan(fault, watched), supervisor)
+    history, _ = run_plan(plan, supervisor)
     _check_watched(watched)
     _check_history(fault, history, supervisor)
-    if fault.heals and not fault.fatal:
+    if fault.heals and not fault.fatal and fault.target != HOST:
         killed = _Watched(fault, None, kills=True)
         history, _ = run_plan(_plan(fault, killed), supervisor)
         _promise(killed.healed[-1].proven, f"its heal after a death says {killed.healed[-1]}")
@@ -182,7 +186,8 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
     spec = TransportSpec(kind="cursor_ring", readers=2, slots=slots, slot_bytes=256)
     writes = WriterWorkload(MESSAGES, [64], interval_ns, 50 * MS, "retry", payload_seed=7)
     reads = ReaderWorkload(think_ns, 50 * MS, "retry")
-    trigger: Any = AfterOps(fault.target, OPS_BEFORE)
+    is_of_host = fault.target == HOST
+    trigger: Any = AfterOps("writer" if is_of_host else fault.target, OPS_BEFORE)
     if hasattr(fault, "prepare"):
         trigger = AtTime(0)
     elif hasattr(fault, "step_action"):
@@ -190,7 +195,7 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
         trigger = AtStep(fault.target, OPS_BEFORE, MESSAGE, f"cursor.{does}", 1)
     injected: Any = watched
     injections = [Injection(0, "fault[0]", injected, trigger, 20 * MS if fault.heals else None)]
-    return literal_plan(
+    plan = literal_plan(
         "fault-kit",
         spec,
         writes,
@@ -200,8 +205,13 @@ def _plan(fault: Any, watched: _Watched) -> Plan:
         faults=[FaultHeader(0, fault.alias, fault.target, fault.heals, fault.fatal)],
         allowances=fault.accounts_for("the kit"),
         requires=fault.requires,
-        stall_threshold_ns=SECOND,
+        stall_threshold_ns=20 * SECOND if is_of_host else SECOND,
     )
+    if not is_of_host:
+        return plan
+    away = dataclasses.replace(plan.processes[-1], host=HOST, rank=None)
+    ring = dataclasses.replace(spec, readers=1)
+    return dataclasses.replace(plan, processes=[*plan.processes[:-1], away], transport=ring)
 
 
 def _program_plan(fault: Any, watched: _Watched) -> Plan:
@@ -220,5 +230,7 @@ def _program_plan(fault: Any, watched: _Watched) -> Plan:
 
 def targets(fault_kind: Any) -> Sequence[str]:
     """At whom the kit can aim a fault of this kind."""
+    if fault_kind.requires == {Capability.NETWORK}:
+        return [HOST]
     names = {"writer": "writer", "reader[1]": "reader", "app": "program"}
     return [name for name, role in names.items() if role in fault_kind.roles]

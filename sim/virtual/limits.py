@@ -38,6 +38,8 @@ def lacks(scenario: Scenario) -> Iterator[Lack]:
             yield Lack(f"{key}.start", f"{table.start!r} starts real processes")
         if table.python is not None:
             yield Lack(f"{key}.python", "simulated processes have no interpreter")
+        if table.host is not None:
+            yield Lack(f"{key}.host", "it has one ring; many hosts are a [cluster]'s")
         if table.env:
             yield Lack(f"{key}.env", "simulated processes have no environment")
         if isinstance(table.workload, Sending):

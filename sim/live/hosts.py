@@ -1,0 +1,255 @@
+"""Hosts of a run that are network namespaces, each joined to the writer's by a veth pair.
+
+A namespace has no name: it lives by our descriptor and by the processes in it, and with it go its
+ends of the links, so that nothing can be left behind. See network_namespaces(7), veth(4),
+tc-tbf(8). The first host is the writer's.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from sim.errors import WorldError
+from sim.live.task import RemoteLeg
+from sim.live.watcher import OWNER
+from sim.scenario.plan import Plan, ProcessPlan
+
+TOOLS = ("unshare", "nsenter", "ip", "tc")
+DEADLINE_S = 60.0  # of a tool on a loaded machine
+# No frame fits a bucket of 10 bytes, and so each is dropped.
+CUT_BURST = 10
+CUT = f"tbf rate 8bit burst {CUT_BURST} limit 1"
+# What a narrow link lets through at once, and holds back before it drops.
+NARROW = "tbf rate {rate}bps burst 16kb limit 256kb"
+PORT = 5555  # the namespace is the run's own
+OWN_END, OTHER_END = 1, 2  # last byte of the address
+
+
+@dataclass
+class _Link:
+    """From the writer's host to another one, by that one's index."""
+
+    index: int
+    is_cut: bool = False
+    bandwidth: Optional[float] = None  # bytes per second
+    dropped: int = 0  # by queues that are gone
+
+    @property
+    def here(self) -> str:
+        return f"veth{self.index}"
+
+    @property
+    def there(self) -> str:
+        return "eth0"
+
+    def address(self, end: int) -> str:
+        return f"10.99.{self.index}.{end}"
+
+
+class LiveHosts:
+    """Satisfies sim.abc.Network."""
+
+    def __init__(self, names: Sequence[str], owner: str) -> None:
+        """Of the hosts beside the writer's; `owner`: as processes of ours carry it in their
+        environment."""
+        self._env = {**os.environ, OWNER: owner}
+        self._links = {name: _Link(index) for index, name in enumerate(names)}
+        self._own = -1  # descriptors of namespaces
+        self._others: Dict[str, int] = {}
+
+    def open(self) -> None:
+        """Make them; the writer's too, where there are others. Raises WorldError."""
+        if not self._links:
+            return
+        with self._new_namespace() as holder:
+            self._own = _namespace_of(holder)
+        self._ip(self._own, "link set lo up")
+        for name, link in self._links.items():
+            with self._new_namespace() as holder:
+                self._others[name] = _namespace_of(holder)
+                made = f"link add {link.here} type veth peer name {link.there} netns {holder}"
+                self._ip(self._own, made)
+            for end, (fd, device) in zip((OWN_END, OTHER_END), self._ends(name)):
+                address = f"addr add {link.address(end)}/24 dev {device}"
+                self._ip(fd, "link set lo up", address, f"link set {device} up")
+
+    @contextmanager
+    def _new_namespace(self) -> Iterator[int]:
+        """The pid of who is in it, for as long."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            ["unshare", "--net", "cat"],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,  # a Ctrl-C in the terminal is the runner's alone
+            env=self._env,
+        ) as holder:
+            assert holder.stdin is not None and holder.stdout is not None
+            holder.stdin.write(b"?\n")
+            holder.stdin.flush()
+            if not holder.stdout.readline():  # it answers once it is inside
+                said = holder.communicate()[1].decode(errors="replace").strip()
+                raise WorldError("unshare", pid=holder.pid, detail=said)
+            yield holder.pid
+
+    def close(self) -> None:
+        """Idempotent. Who is inside keeps a namespace alive."""
+        for fd in {self._own, *self._others.values()} - {-1}:
+            os.close(fd)
+        self._own, self._others = -1, {}
+
+    def state(self, name: str) -> str:
+        """As sim.abc.World.state, of who is no process that was started."""
+        return "running" if name in self._links else "absent"
+
+    # What participants are told.
+
+    def namespaces(self, process: ProcessPlan) -> Sequence[str]:
+        """What it enters first."""
+        fd = self._own if process.host is None else self._others[process.host]
+        return [f"/proc/{os.getpid()}/fd/{fd}"] if fd >= 0 else []
+
+    def leg(self, process: ProcessPlan, plan: Plan) -> Optional[RemoteLeg]:
+        """What is between a writer and readers on other hosts; None: it has no part in that."""
+        if process.host is not None:
+            return RemoteLeg(f"tcp://{self._links[process.host].address(OWN_END)}:{PORT}")
+        readers = sum(each.host is not None for each in plan.processes)
+        if process.role == "writer" and readers:
+            return RemoteLeg(f"tcp://*:{PORT}", readers)
+        return None
+
+    # sim.abc.Network
+
+    def cut(self, host: str) -> None:
+        self._links[host].is_cut = True
+        self._shape(host)
+
+    def mend(self, host: str) -> None:
+        self._links[host].is_cut = False
+        self._shape(host)
+
+    def worsen(self, host: str, extra_ns: int, loss: float, bandwidth: Optional[float]) -> None:
+        assert not extra_ns and not loss, "sim.scenario.hosts refuses what would need sch_netem"
+        self._links[host].bandwidth = bandwidth
+        self._shape(host)
+
+    def restore(self, host: str) -> None:
+        self._links[host].bandwidth = None
+        self._shape(host)
+
+    def set_interface(self, host: str, *, is_up: bool) -> None:
+        device = self._links[host].there
+        self._ip(self._others[host], f"link set {device} {'up' if is_up else 'down'}")
+
+    def link(self, host: str) -> Mapping[str, Any]:
+        """As the kernel says: of the queues at both ends, and of the end on that host."""
+        link = self._links[host]
+        ends = [self._queue(fd, name) for fd, name in self._ends(host)]
+        found = self._ask(self._others[host], ["ip", "-j", "-s", "link", "show", link.there])[0]
+        options = [end["options"] for end in ends]
+        return {
+            "is_up": "UP" in found["flags"],
+            "is_cut": all(each.get("burst") == CUT_BURST for each in options),
+            "is_worse": all(each.get("burst", 0) > CUT_BURST for each in options),
+            "dropped": link.dropped + sum(end["drops"] for end in ends),
+            "received_bytes": found["stats64"]["rx"]["bytes"],
+        }
+
+    def slow_host(self, host: str, factor: float) -> float:
+        raise AssertionError("sim.scenario.hosts refuses it")
+
+    # How.
+
+    def _shape(self, host: str) -> None:
+        link = self._links[host]
+        shape = ""
+        if link.is_cut:
+            shape = CUT
+        elif link.bandwidth is not None:
+            shape = NARROW.format(rate=max(1, round(link.bandwidth)))
+        for fd, name in self._ends(host):
+            now = self._queue(fd, name)
+            if now["kind"] == "tbf":
+                self._tool(fd, ["tc", "qdisc", "del", "dev", name, "root"])
+                link.dropped += now["drops"]
+            if shape:
+                self._tool(fd, ["tc", "qdisc", "add", "dev", name, "root", *shape.split()])
+
+    def _ends(self, host: str) -> Sequence[Tuple[int, str]]:
+        """Of its link: the namespace that it is in, and its name there."""
+        link = self._links[host]
+        return (self._own, link.here), (self._others[host], link.there)
+
+    def _queue(self, fd: int, name: str) -> Mapping[str, Any]:
+        asked = ["tc", "-s", "-j", "qdisc", "show", "dev", name]
+        found: List[Mapping[str, Any]] = self._ask(fd, asked)
+        return next(each for each in found if each.get("root"))
+
+    def _ip(self, fd: int, *lines: str) -> None:
+        self._tool(fd, ["ip", "-batch", "-"], "\n".join(lines) + "\n")
+
+    def _ask(self, fd: int, command: Sequence[str]) -> Any:
+        return json.loads(self._tool(fd, command))
+
+    def _tool(self, fd: int, command: Sequence[str], text: str = "") -> str:
+        """Its output; what it does it does in the namespace. Raises WorldError."""
+        try:
+            done = subprocess.run(
+                ["nsenter", f"--net=/proc/self/fd/{fd}", *command],
+                input=text,
+                capture_output=True,
+                text=True,
+                pass_fds=[fd],
+                start_new_session=True,
+                env=self._env,
+                timeout=DEADLINE_S,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            detail = f"{' '.join(command)}: {error.stderr.strip()}"
+            raise WorldError(command[0], detail=detail) from error
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise WorldError(command[0], detail=str(error)) from error
+        return done.stdout
+
+
+def _namespace_of(pid: int) -> int:
+    return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def remote_hosts(plan: Plan) -> Sequence[str]:
+    """Beside the writer's."""
+    return tuple(dict.fromkeys(p.host for p in plan.processes if p.host is not None))
+
+
+def lack_of_hosts(plan: Plan) -> Optional[str]:
+    """Why this host cannot be several; None where it can, or where the plan needs no other."""
+    return lack() if remote_hosts(plan) else None
+
+
+@functools.lru_cache(maxsize=1)
+def lack() -> Optional[str]:
+    """Tried, not guessed."""
+    if importlib.util.find_spec("zmq") is None:
+        return "readers on other hosts need pyzmq: pip install 'spinbed[remote]'"
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"this host cannot join network namespaces: it has no {' and no '.join(missing)}"
+    trial = LiveHosts(["trial"], "spinbed.trial")
+    try:
+        trial.open()
+        trial.cut("trial")
+    except WorldError as error:
+        return f"this host cannot join network namespaces: {error}"
+    finally:
+        trial.close()
+    return None
