@@ -11,6 +11,7 @@ from sim.history.history import Allowance, History
 VALID = "valid"
 UNKNOWN = "unknown"
 INVALID = "invalid"
+Recorder = Optional[memoryview]
 
 
 class Capability(enum.Enum):
@@ -279,8 +280,7 @@ class Fault(Protocol):
 
 
 class Condition(Fault, Protocol):
-    """A fault that must hold before anybody is started: `inject` then proves that it does, or
-    ends it."""
+    """A fault that must hold before anybody starts; `inject` proves that it does, or ends it."""
 
     def prepare(self, world: World) -> None: ...
 
@@ -311,6 +311,12 @@ class Regions(Protocol):
     def create(self, name: str, size_bytes: int, *, reserve: bool) -> memoryview: ...
 
     def attach(self, name: str) -> memoryview: ...
+
+    def pipe(self, name: str) -> int:
+        """A descriptor, for both ends, of a pipe that lasts as the run does; made where new."""
+
+    def place(self, name: str) -> str:
+        """A path of the run's own; what is there, or has a longer name, goes with the run."""
 
 
 class WriterEnd(Protocol):
@@ -361,17 +367,11 @@ class Transport(Protocol):
     def create(self, spec: TransportSpec, regions: Regions) -> None: ...
 
     def writer(
-        self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Optional[memoryview]
+        self, spec: TransportSpec, regions: Regions, *, wait: str, recorder: Recorder
     ) -> WriterEnd: ...
 
     def reader(
-        self,
-        spec: TransportSpec,
-        regions: Regions,
-        rank: int,
-        *,
-        wait: str,
-        recorder: Optional[memoryview],
+        self, spec: TransportSpec, regions: Regions, rank: int, *, wait: str, recorder: Recorder
     ) -> ReaderEnd: ...
 
     def describe(self, spec: TransportSpec, regions: Regions) -> Mapping[str, Any]:

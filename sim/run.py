@@ -22,6 +22,7 @@ from sim.loading import of_all
 from sim.scenario.plan import Plan
 from sim.scenario.planning import make_plan
 from sim.scenario.scenario import Scenario
+from sim.transport import lack_of_transport
 from sim.verdict import RunResult, judge
 from sim.worlds import (
     Worlds,
@@ -99,4 +100,5 @@ def lacks(plan: Plan) -> Optional[str]:
     lack = lack_of_interpreters(plan) or lack_of_rights(plan.requires)
     if plan.is_of_programs:
         return lack or lack_of_damage(plan)
-    return lack_of_kernels(plan) or lack_of_hosts(plan) or lack
+    ring = lack_of_transport(plan.transport.kind) or lack_of_kernels(plan)
+    return ring or lack_of_hosts(plan) or lack

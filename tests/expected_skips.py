@@ -26,6 +26,7 @@ from cy_kernels.choice import COMPILED, kernels
 from cy_kernels.pure import memory
 from sim.live import hosts, spying
 from sim.live.interpreters import Interpreter, Lack, find, found
+from sim.transport import PEERS
 
 CAP_SYS_ADMIN = 21
 SMALL_SHM_BYTES = 256 << 20
@@ -63,6 +64,10 @@ def has_no_simpy() -> bool:
 
 def cannot_join_namespaces() -> bool:
     return hosts.lack() is not None
+
+
+def has_no_peers() -> bool:
+    return any(peer.lack() for peer in PEERS)
 
 
 def has_no_py_spy() -> bool:
@@ -184,6 +189,7 @@ EXPECTED = [
     Expected("test_ring_objects.py::*", "mixes pure with compiled kernels*", is_pure),
     # What the machine lacks.
     Expected("test_ring_objects.py::*numpy*", "numpy is not installed", has_no_numpy),
+    Expected("test_transport_kit.py::*", "*: spinbed[peers]", has_no_peers),
     Expected("test_cluster*", "*could not import 'simpy'*", has_no_simpy),
     Expected("test_cluster*", "*could not import 'matplotlib'*", has_no_matplotlib),
     Expected("test_docs_commands.py::*", "*could not import 'simpy'*", has_no_simpy),

@@ -25,7 +25,8 @@ ENDS = """
     live_pythons live_watcher nemesis plugins programs spinloop_fuzz spinloop_replaces spying
     standstill startup_scenarios steps_live subject_borrowed_constants subject_kernel_loader
     subject_lazy_backend subject_loader_deaths subject_parallel_import subject_start_method trap
-    trap_disturbed trap_rings trap_signals trying virtual_determinism watch watch_monitor
+    transport_kit trap_disturbed trap_rings trap_signals trying
+    virtual_determinism watch watch_monitor
 """.split()
 
 # The fallback's own: rings and waits on it, live runs, and what the commands say of it. What asks

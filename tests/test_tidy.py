@@ -85,6 +85,7 @@ CLOCK_NAMES = (
 UNDER_TEST = ("sim/inside/", "sim/subjects/", "sim/testing/kit_program")  # not in the bed
 WATCHING = ("sim/watch/", "sim/pytest_watch")  # of programs and tests, no bed around them
 BENCH = ("sim/bench/",)  # each peer in processes of its own, outside of any world
+PEERS = ("sim/transport/peers/",)  # what others make of processes is what is driven there
 OWN_PROCESS = ("cy_kernels/owner.py",)  # proof of an owner's death
 COMMAND_LINE = (
     *("sim/running", "sim/crew", "sim/report/progress", "sim/tapes", "sim/exploration"),
@@ -111,13 +112,13 @@ BANS = {
     "processes": Ban(
         PROCESS_NAMES,
         PRODUCT,
-        ("sim/live/", *UNDER_TEST, "sim/testing/wait_", *OWN_PROCESS, *WATCHING, *BENCH),
+        ("sim/live/", *UNDER_TEST, "sim/testing/wait_", *OWN_PROCESS, *WATCHING, *BENCH, *PEERS),
         "ask a verb of the World; processes, signals and memory are made in sim/live/",
     ),
     "clocks": Ban(
         CLOCK_NAMES,
         PRODUCT,
-        ("sim/live/", *UNDER_TEST, "cy_kernels/", *COMMAND_LINE, *WATCHING, *BENCH),
+        ("sim/live/", *UNDER_TEST, "cy_kernels/", *COMMAND_LINE, *WATCHING, *BENCH, *PEERS),
         "ask world.now_ns(); wall clocks live in sim/live/ and cy_kernels/",
     ),
     "sleeps": Ban(

@@ -78,6 +78,7 @@ class LiveRegions:
         self._prefix = name_prefix
         self._shm: Shm = OurShm()
         self._mapped: Dict[str, _Mapping] = {}  # by full name, in the order of creation
+        self._places: Dict[str, Optional[int]] = {}  # by path; a pipe's own descriptor beside it
 
     def move_to(self, shm: Shm) -> None:
         assert not self._mapped, "only before anything is made"
@@ -115,6 +116,22 @@ class LiveRegions:
             os.close(fd)
             raise WorldError("mmap", detail=f"{full} has 0 bytes")
         return self._map(full, fd, size_bytes)
+
+    def place(self, name: str) -> str:
+        path = SHM + self._prefix + name
+        self._places.setdefault(path, None)
+        return path
+
+    def pipe(self, name: str) -> int:
+        path = self.place(name)
+        try:
+            if self._places[path] is None:  # or what is in it is lost once nobody has it open
+                if not os.path.exists(path):
+                    os.mkfifo(path, 0o600)
+                self._places[path] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise WorldError("mkfifo or open", errno=error.errno, detail=path) from error
 
     def _map(self, full: str, fd: int, size_bytes: int) -> memoryview:
         mapped = mmap.mmap(fd, size_bytes)
@@ -208,9 +225,15 @@ class LiveRegions:
             mapping.map.close()
             os.close(mapping.fd)
         self._mapped.clear()
+        for fd in self._places.values():
+            if fd is not None:
+                os.close(fd)
+        self._places.clear()
 
     def unlink_own(self) -> None:
         """Every name that this object made or attached."""
+        for path in self._places:
+            remove_files(shm_starts(os.path.basename(path)))
         for name in self._mapped:
             try:
                 self._shm.unlink(name)
