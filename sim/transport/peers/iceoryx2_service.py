@@ -1,8 +1,8 @@
 """iceoryx2: publish and subscribe of slices of bytes, polled.
 
 Without safe overflow, and the publisher retries until a message is delivered. Such a send has no
-time-out; and with 0.10 the first message that finds a reader's buffer full is lost now and then. Names and folder are of the run's own, so that
-nothing of anybody else's is touched.
+time-out; and with 0.10 the first message that finds a reader's buffer full is lost now and then.
+Names and folder are of the run's own, so that nothing of anybody else's is touched.
 """
 
 from __future__ import annotations
