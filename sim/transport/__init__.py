@@ -36,7 +36,6 @@ PEERS: Sequence[Any] = (
     PeerTransport(
         *("iceoryx2", "iceoryx2, polled, whose publisher waits for slow readers"),
         *(f"{_CARRIERS}.iceoryx2_service:Service", "iceoryx2", "iceoryx2"),
-        drops=True,  # now and then the first message that met a full buffer, although it is retried
     ),
 )
 TRANSPORTS: Mapping[str, Transport] = {
