@@ -1,8 +1,9 @@
-"""Hosts of a run that are network namespaces, each joined to the writer's by a veth pair.
+"""Hosts of a run that are network namespaces, each joined by a veth pair to a switch.
 
-A namespace has no name: it lives by our descriptor and by the processes in it, and with it go its
-ends of the links, so that nothing can be left behind. See network_namespaces(7), veth(4),
-tc-tbf(8). The first host is the writer's.
+The switch, a bridge in a namespace of its own, is where links are cut and narrow: at a queue of its
+own a host would know what it drops, and TCP would not wait as it does for a network. No namespace
+has a name: it lives by our descriptor and by the processes in it, and with it go its ends of the
+links, so that nothing can be left behind. See network_namespaces(7), veth(4), bridge(8), tc-tbf(8).
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from sim.live.task import RemoteLeg
 from sim.live.watcher import OWNER
 from sim.scenario.plan import Plan, ProcessPlan
 
-TOOLS = ("unshare", "nsenter", "ip", "tc")
+TOOLS = ("unshare", "nsenter", "ip", "bridge", "tc")
 DEADLINE_S = 60.0  # of a tool on a loaded machine
-# No frame fits a bucket of 10 bytes, and so each is dropped.
-CUT_BURST = 10
-CUT = f"tbf rate 8bit burst {CUT_BURST} limit 1"
+# States of a bridge's port, which forwards or drops what comes and goes; no host can tell.
+DISABLED, FORWARDING = 0, 3
 # What a narrow link lets through at once, and holds back before it drops.
 NARROW = "tbf rate {rate}bps burst 16kb limit 256kb"
 PORT = 5555  # the namespace is the run's own
-OWN_END, OTHER_END = 1, 2  # last byte of the address
+DEVICE = "eth0"  # of each host
+WRITER_ADDRESS = "10.99.0.1"
 
 
 @dataclass
 class _Link:
-    """From the writer's host to another one, by that one's index."""
+    """From the switch to a host, by that one's index."""
 
     index: int
     is_cut: bool = False
@@ -43,15 +44,12 @@ class _Link:
     dropped: int = 0  # by queues that are gone
 
     @property
-    def here(self) -> str:
-        return f"veth{self.index}"
+    def port(self) -> str:
+        return f"port{self.index}"
 
     @property
-    def there(self) -> str:
-        return "eth0"
-
-    def address(self, end: int) -> str:
-        return f"10.99.{self.index}.{end}"
+    def address(self) -> str:
+        return f"10.99.0.{2 + self.index}"
 
 
 class LiveHosts:
@@ -62,7 +60,7 @@ class LiveHosts:
         environment."""
         self._env = {**os.environ, OWNER: owner}
         self._links = {name: _Link(index) for index, name in enumerate(names)}
-        self._own = -1  # descriptors of namespaces
+        self._own = self._switch = -1  # descriptors of namespaces
         self._others: Dict[str, int] = {}
 
     def open(self) -> None:
@@ -70,16 +68,21 @@ class LiveHosts:
         if not self._links:
             return
         with self._new_namespace() as holder:
-            self._own = _namespace_of(holder)
-        self._ip(self._own, "link set lo up")
+            self._switch = _namespace_of(holder)
+        self._ip(self._switch, "link add switch type bridge", "link set switch up")
+        self._own = self._plugged_in("writer", WRITER_ADDRESS)
         for name, link in self._links.items():
-            with self._new_namespace() as holder:
-                self._others[name] = _namespace_of(holder)
-                made = f"link add {link.here} type veth peer name {link.there} netns {holder}"
-                self._ip(self._own, made)
-            for end, (fd, device) in zip((OWN_END, OTHER_END), self._ends(name)):
-                address = f"addr add {link.address(end)}/24 dev {device}"
-                self._ip(fd, "link set lo up", address, f"link set {device} up")
+            self._others[name] = self._plugged_in(link.port, link.address)
+
+    def _plugged_in(self, port: str, address: str) -> int:
+        """A new host, its end of the link up."""
+        with self._new_namespace() as holder:
+            host = _namespace_of(holder)
+            made = f"link add {port} type veth peer name {DEVICE} netns {holder}"
+            self._ip(self._switch, made, f"link set {port} master switch up")
+        self._ip(host, "link set lo up", f"addr add {address}/24 dev {DEVICE}")
+        self._ip(host, f"link set {DEVICE} up")
+        return host
 
     @contextmanager
     def _new_namespace(self) -> Iterator[int]:
@@ -103,9 +106,9 @@ class LiveHosts:
 
     def close(self) -> None:
         """Idempotent. Who is inside keeps a namespace alive."""
-        for fd in {self._own, *self._others.values()} - {-1}:
+        for fd in {self._own, self._switch, *self._others.values()} - {-1}:
             os.close(fd)
-        self._own, self._others = -1, {}
+        self._own, self._switch, self._others = -1, -1, {}
 
     def state(self, name: str) -> str:
         """As sim.abc.World.state, of who is no process that was started."""
@@ -121,7 +124,7 @@ class LiveHosts:
     def leg(self, process: ProcessPlan, plan: Plan) -> Optional[RemoteLeg]:
         """What is between a writer and readers on other hosts; None: it has no part in that."""
         if process.host is not None:
-            return RemoteLeg(f"tcp://{self._links[process.host].address(OWN_END)}:{PORT}")
+            return RemoteLeg(f"tcp://{WRITER_ADDRESS}:{PORT}")
         readers = sum(each.host is not None for each in plan.processes)
         if process.role == "writer" and readers:
             return RemoteLeg(f"tcp://*:{PORT}", readers)
@@ -131,11 +134,11 @@ class LiveHosts:
 
     def cut(self, host: str) -> None:
         self._links[host].is_cut = True
-        self._shape(host)
+        self._set_port(host)
 
     def mend(self, host: str) -> None:
         self._links[host].is_cut = False
-        self._shape(host)
+        self._set_port(host)
 
     def worsen(self, host: str, extra_ns: int, loss: float, bandwidth: Optional[float]) -> None:
         assert not extra_ns and not loss, "sim.scenario.hosts refuses what would need sch_netem"
@@ -147,20 +150,21 @@ class LiveHosts:
         self._shape(host)
 
     def set_interface(self, host: str, *, is_up: bool) -> None:
-        device = self._links[host].there
-        self._ip(self._others[host], f"link set {device} {'up' if is_up else 'down'}")
+        self._ip(self._others[host], f"link set {DEVICE} {'up' if is_up else 'down'}")
+        if is_up:
+            self._set_port(host)  # a port whose link comes up forwards
 
     def link(self, host: str) -> Mapping[str, Any]:
-        """As the kernel says: of the queues at both ends, and of the end on that host."""
+        """As the kernel says: of the queues at both ends, of the switch's port and of the host."""
         link = self._links[host]
-        ends = [self._queue(fd, name) for fd, name in self._ends(host)]
-        found = self._ask(self._others[host], ["ip", "-j", "-s", "link", "show", link.there])[0]
-        options = [end["options"] for end in ends]
+        queues = [self._queue(fd, name) for fd, name in self._ends(host)]
+        port = self._ask(self._switch, ["ip", "-j", "-d", "link", "show", link.port])[0]
+        found = self._ask(self._others[host], ["ip", "-j", "-s", "link", "show", DEVICE])[0]
         return {
             "is_up": "UP" in found["flags"],
-            "is_cut": all(each.get("burst") == CUT_BURST for each in options),
-            "is_worse": all(each.get("burst", 0) > CUT_BURST for each in options),
-            "dropped": link.dropped + sum(end["drops"] for end in ends),
+            "is_cut": port["linkinfo"]["info_slave_data"]["state"] != "forwarding",
+            "is_worse": all(each["kind"] == "tbf" for each in queues),
+            "dropped": link.dropped + sum(each["drops"] for each in queues),
             "received_bytes": found["stats64"]["rx"]["bytes"],
         }
 
@@ -169,25 +173,26 @@ class LiveHosts:
 
     # How.
 
+    def _set_port(self, host: str) -> None:
+        link = self._links[host]
+        state = DISABLED if link.is_cut else FORWARDING
+        told = ["bridge", "link", "set", "dev", link.port, "state", str(state)]
+        self._tool(self._switch, told)
+
     def _shape(self, host: str) -> None:
         link = self._links[host]
-        shape = ""
-        if link.is_cut:
-            shape = CUT
-        elif link.bandwidth is not None:
-            shape = NARROW.format(rate=max(1, round(link.bandwidth)))
         for fd, name in self._ends(host):
             now = self._queue(fd, name)
             if now["kind"] == "tbf":
                 self._tool(fd, ["tc", "qdisc", "del", "dev", name, "root"])
                 link.dropped += now["drops"]
-            if shape:
-                self._tool(fd, ["tc", "qdisc", "add", "dev", name, "root", *shape.split()])
+            if link.bandwidth is not None:
+                shape = NARROW.format(rate=max(1, round(link.bandwidth))).split()
+                self._tool(fd, ["tc", "qdisc", "add", "dev", name, "root", *shape])
 
     def _ends(self, host: str) -> Sequence[Tuple[int, str]]:
         """Of its link: the namespace that it is in, and its name there."""
-        link = self._links[host]
-        return (self._own, link.here), (self._others[host], link.there)
+        return (self._switch, self._links[host].port), (self._others[host], DEVICE)
 
     def _queue(self, fd: int, name: str) -> Mapping[str, Any]:
         asked = ["tc", "-s", "-j", "qdisc", "show", "dev", name]
@@ -248,6 +253,7 @@ def lack() -> Optional[str]:
     try:
         trial.open()
         trial.cut("trial")
+        trial.worsen("trial", 0, 0.0, 1e6)
     except WorldError as error:
         return f"this host cannot join network namespaces: {error}"
     finally:
