@@ -156,8 +156,12 @@ class Target:
             return memoryview(mmap.mmap(file.fileno(), size_bytes))
 
     def _is_asleep(self) -> bool:
-        first, second = (procfs.threads(self.pid) for _ in range(2))
-        return first == second and all(each.state == "S" for each in first.values())
+        """All of it, and its main thread for a while: not between two calls."""
+        first = procfs.threads(self.pid)
+        time.sleep(WINDOW_S)
+        second = procfs.threads(self.pid)
+        is_at_rest = first.get(self.pid) == second.get(self.pid)
+        return is_at_rest and all(each.state == "S" for each in second.values())
 
     def _stop(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
