@@ -39,11 +39,11 @@ from sim.hang.programs import FUTEX  # noqa: E402
 from sim.inside.channel import ADDRESS  # noqa: E402
 from sim.inside.lock_waits import SIGNAL  # noqa: E402
 from sim.live import cgroup, inside_folder, procfs  # noqa: E402
-from sim.live.evidence import told  # noqa: E402
 from sim.live.foreign_flags import Asked  # noqa: E402
 from sim.live.foreign_processes import state_of  # noqa: E402
 from sim.live.foreign_regions import find  # noqa: E402
 from sim.live.spying import Spy, tool  # noqa: E402
+from sim.live.two_looks import told  # noqa: E402
 
 WATCHDOG_S = 60
 ANSWER_S = 30  # for what is asked by a signal

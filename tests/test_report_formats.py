@@ -14,7 +14,7 @@ import pytest
 
 from sim.abc import INVALID, UNKNOWN, VALID, Result
 from sim.errors import ExitStatus
-from sim.report import rendered, text
+from sim.report import rendered, text, wording
 from sim.verdict import ExpectationResult, FaultResult, ProcessResult, RunResult
 
 SCHEMA = json.loads(
@@ -159,7 +159,7 @@ def test_text_of_a_failure_without_three_lines_still_names_what_and_how_to_repro
     ],
 )
 def test_durations_are_shown_as_people_read_them(duration_ns: int, shown: str) -> None:
-    assert text.duration(duration_ns) == shown
+    assert wording.duration(duration_ns) == shown
 
 
 def test_json_satisfies_its_schema_and_says_everything_that_the_result_says() -> None:

@@ -12,10 +12,7 @@ from sim.live import procfs
 from sim.live.process import DEAD, LiveProcess
 from sim.live.progress import is_idle
 from sim.live.supervisor import Supervisor
-
-WINDOW_NS = 100_000_000  # between both looks: a core's time slices are some milliseconds
-
-SHOWS_WAITING = ("heartbeat_ns", "readers_parked", "writer_parked")  # and no progress
+from sim.live.two_looks import WINDOW_NS, told, without_waiting
 
 
 class Region(Protocol):
@@ -82,19 +79,6 @@ def collect(
     }
 
 
-def without_waiting(state: Mapping[str, Any]) -> Dict[str, Any]:
-    """What the words of a ring say, but for those that a waiter changes while it waits."""
-    kept: Dict[str, Any] = {}
-    for key, value in state.items():
-        if isinstance(value, dict):
-            value = without_waiting(value)
-        elif key == "reader":
-            value = [without_waiting(each) for each in value]
-        if key not in SHOWS_WAITING:
-            kept[key] = value
-    return kept
-
-
 def _life(life: LiveProcess) -> Dict[str, Any]:
     signals = procfs.signals(life.pid)._asdict() if life.pid is not None else None
     return {
@@ -107,27 +91,6 @@ def _life(life: LiveProcess) -> Dict[str, Any]:
         "completed": life.ops_completed(),
         "idle": is_idle(life, time.monotonic_ns()),
     }
-
-
-def told(
-    now: Mapping[int, procfs.Thread], before: Mapping[int, procfs.Thread]
-) -> List[Dict[str, Any]]:
-    """Of each thread, with the processor time that it used, or queued for, since the first look."""
-    found: List[Dict[str, Any]] = []
-    for tid, thread in sorted(now.items()):
-        first = before.get(tid, thread)
-        found.append(
-            {
-                "tid": tid,
-                "state": thread.state,
-                "cpu_ns": thread.cpu_ns - first.cpu_ns,
-                "queued_ns": thread.queued_ns - first.queued_ns,
-                "switches": thread.switches - first.switches,
-                "wait_channel": thread.wait_channel,
-                "system_call": thread.system_call,
-            }
-        )
-    return found
 
 
 def _threads_of_all(

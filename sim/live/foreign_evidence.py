@@ -12,13 +12,13 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 from cy_kernels.owner import is_proven_dead, pid_namespace, pid_of
 from cy_kernels.pure.layout import DATA_EVENT_AT, SPACE_EVENT_AT
 from sim.live import procfs, shared_evidence
-from sim.live.evidence import WINDOW_NS, told, without_waiting
 from sim.live.foreign_flags import Asked
 from sim.live.foreign_processes import seen, state_of, with_children
 from sim.live.foreign_regions import SHM, BadRegion, ForeignRegion, find
 from sim.live.foreign_regions import Mapping as Mapped
 from sim.live.region import parse_name
 from sim.live.spying import Spy
+from sim.live.two_looks import WINDOW_NS, told, without_waiting
 from sim.live.wakers import Wakers, is_woken_by_timers
 
 CURSOR_RING = "cursor_ring"

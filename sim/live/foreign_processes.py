@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from sim.inside import starting
 from sim.live import cgroup, procfs
-from sim.live.evidence import told
+from sim.live.two_looks import told
 
 INIT = 1
 FROZEN = {"do_freezer_trap", "__refrigerator"}  # kernel functions in which a frozen thread sleeps

@@ -9,12 +9,12 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from sim.live import cgroup, foreign_evidence, procfs, shared_evidence
 from sim.live.answers import Answers
-from sim.live.evidence import WINDOW_NS, told
 from sim.live.foreign_regions import BadRegion
 from sim.live.program import LiveProgram
 from sim.live.spying import Spy, add_native
 from sim.live.strays import ask_for_stack, prints_its_stack, strays
 from sim.live.supervisor import Supervisor
+from sim.live.two_looks import WINDOW_NS, told
 from sim.live.wakers import Wakers, is_woken_by_timers
 
 STACK_NS = 1_000_000_000  # for one process to print its own

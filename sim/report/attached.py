@@ -11,7 +11,7 @@ from sim.hang.attached import Finding
 from sim.history.hang_class import REMEDIES
 from sim.report import heartbeats
 from sim.report.evidence import native_lines
-from sim.report.text import plain
+from sim.report.wording import plain
 
 COMMAND_COLUMNS_MAX = 60
 CALLS: Mapping[int, str] = {

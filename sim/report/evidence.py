@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from sim.history.hang_class import MEANINGS, REMEDIES, HangClass
 from sim.report import heartbeats
-from sim.report.text import duration, plain
+from sim.report.wording import duration, plain
 
 WAITS_MAX = 3  # lines, of the ten
 NAMES_MAX = 4  # of processes that wait alike

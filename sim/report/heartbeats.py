@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
-from sim.report.text import duration
+from sim.report.wording import duration
 
 
 def age(place: Mapping[str, Any], time_ns: Optional[int]) -> str:

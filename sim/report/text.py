@@ -11,6 +11,7 @@ from sim.errors import ExitStatus
 from sim.history.op import INJECT
 from sim.report import jobs
 from sim.report.hangs import confusion
+from sim.report.wording import duration, plain
 from sim.verdict import RunResult
 
 NAME_WIDTH_MAX = 60  # a longer name pushes its own line out, not everybody's
@@ -109,16 +110,6 @@ def steps(results: Sequence[RunResult]) -> Sequence[Tuple[str, bool]]:
     return found
 
 
-def duration(duration_ns: int) -> str:
-    """A duration as people read it, three digits or so."""
-    if duration_ns < 999_500_000:
-        return f"{duration_ns / 1e6:.0f} ms"
-    if duration_ns < 59_995_000_000:
-        return f"{duration_ns / 1e9:.2f} s"
-    minutes, seconds = divmod(round(duration_ns / 1e9), 60)
-    return f"{minutes} m {seconds} s"
-
-
 def _mark(result: RunResult) -> str:
     if result.as_expected is None:
         return "skip"
@@ -132,8 +123,3 @@ def _reasons(results: Sequence[RunResult]) -> Mapping[str, Sequence[str]]:
         if _mark(result) == "skip":
             reasons.setdefault(plain(result.skipped or ""), []).append(plain(result.name))
     return reasons
-
-
-def plain(text: str) -> str:
-    """One line that a terminal only shows: what a name carries must not move its cursor."""
-    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)

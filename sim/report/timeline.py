@@ -6,7 +6,7 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence
 
 from sim.history.history import History
 from sim.history.op import EXIT, HANG, HEAL, HOOK, INJECT, LEAK, LOG, PROBE, SPAWN, Op
-from sim.report.text import plain
+from sim.report.wording import plain
 
 LINES_MAX = 20  # of each stream: the end of it
 COLUMNS_MAX = 300  # of what a program can make as long as it likes

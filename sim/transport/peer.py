@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Iterator, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from cy_kernels.choice import kernels
-from cy_kernels.clock import monotonic_ns
 from cy_kernels.errors import RingEnded, RingTimeout
+from cy_kernels.pure.clock import monotonic_ns
 from sim.abc import ReaderEnd, Regions, TransportSpec, WriterEnd
 from sim.history.op import ENDED, FAIL, INVOKE, OK, RAISED, RECEIVE, SEND, TIMEOUT
 

@@ -16,7 +16,7 @@ from typing import Any, Optional, Sequence
 
 import iceoryx2 as iox
 
-from cy_kernels.clock import monotonic_ns
+from cy_kernels.pure.clock import monotonic_ns
 from sim.abc import Regions, TransportSpec
 from sim.transport.peer import Inlet, Outlet
 

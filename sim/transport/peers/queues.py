@@ -14,7 +14,7 @@ import time
 from multiprocessing import queues, synchronize
 from typing import Any, Optional, Sequence, Tuple
 
-from cy_kernels.clock import monotonic_ns
+from cy_kernels.pure.clock import monotonic_ns
 from sim.abc import Regions, TransportSpec
 from sim.transport.peer import Inlet, Outlet, seconds_left
 from sim.transport.peers.pipes import read_end, write_end
