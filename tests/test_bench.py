@@ -61,13 +61,13 @@ def test_good_peers_are_measured_beside_bad_ones(told: Dict[str, Any], peer: str
     [
         ("Crashes", "reader 0 died by SIGSEGV"),
         ("Hangs", "hangs: "),
-        ("Raises", "the writer: OSError: no such cable"),
+        ("Raises", ": OSError: no such cable (planted_peers.py:"),  # whichever side is first
     ],
 )
 def test_a_peer_that_breaks_has_a_row_that_says_so(
     told: Dict[str, Any], peer: str, why: str
 ) -> None:
-    assert failure_of(told, peer).startswith(why)
+    assert why in failure_of(told, peer)
     assert why in told["printed"] and why in told["page"]
 
 
