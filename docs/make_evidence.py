@@ -128,7 +128,7 @@ class Target:
         address = f"evidence-{uuid.uuid4().hex}"
         self.heard.bind("\0" + address)
         inside_folder.lay_out(folder / "inside")
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join(filter(None, sys.path))  # with the kernels that we have ourselves
         base = {**os.environ, ADDRESS: address, "PYTHONPATH": path}
         base.update({"SUBJECT_DUMPABLE": "0"} if self._condition.is_hidden else {})
         self.output = self._stack.enter_context(open(folder / "stderr", "w+b"))
