@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -95,10 +95,11 @@ class LiveHosts:
             stderr=pipe,
             start_new_session=True,  # a Ctrl-C in the terminal is the runner's alone
             env=self._env,
+            bufsize=0,
         ) as holder:
             assert holder.stdin is not None and holder.stdout is not None
-            holder.stdin.write(b"?\n")
-            holder.stdin.flush()
+            with suppress(BrokenPipeError):  # it is gone, and has said why
+                holder.stdin.write(b"?\n")
             if not holder.stdout.readline():  # it answers once it is inside
                 said = holder.communicate()[1].decode(errors="replace").strip()
                 raise WorldError("unshare", pid=holder.pid, detail=said)
