@@ -34,7 +34,7 @@ LAYERS = (
     ("transport", "faults", "checkers"),
     ("scenario",),
     ("subjects", "expectations", "jobs"),
-    ("nemesis", "verdict"),
+    ("nemesis", "ringless", "verdict"),
     ("virtual", "live", "cluster"),
     ("hang", "watch", "inclusion", "bench"),
     ("report",),

@@ -15,13 +15,12 @@ from typing import (
     Dict,
     List,
     Mapping,
-    NoReturn,
     Optional,
     Sequence,
     Tuple,
 )
 
-from sim.abc import Capability, Launch, Machine, Network
+from sim.abc import Capability, Launch
 from sim.errors import WorldError
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
@@ -37,6 +36,7 @@ from sim.live.signalling import await_effect, end_all, let_go_on, stop
 from sim.live.strays import Stray, kill_strays, strays
 from sim.live.supervisor import Supervisor, describe_exit
 from sim.live.telling import Tell
+from sim.ringless import Ringless
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan
 
 POLL_NS = 1_000_000
@@ -46,7 +46,7 @@ WATCH = "watch"
 SAID = {"probe": PROBE, "log": LOG, "hook": HOOK}
 
 
-class ProgramWorld:
+class ProgramWorld(Ringless):
     """Satisfies sim.abc.World, and sim.nemesis.Stage."""
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
@@ -167,46 +167,6 @@ class ProgramWorld:
     @property
     def launch(self) -> Launch:
         return self._launch
-
-    @property
-    def machine(self) -> Machine:
-        _of_rings()
-
-    @property
-    def network(self) -> Network:
-        _of_rings()
-
-    def restart(self, process: str) -> int:
-        _of_rings()
-
-    def at_step(self, process: str) -> Mapping[str, Any]:
-        _of_rings()
-
-    def slow(self, process: str, per_op_ns: int) -> None:
-        _of_rings()
-
-    def raise_in_read(self, process: str) -> None:
-        _of_rings()
-
-    def unlink_region(self) -> str:
-        _of_rings()
-
-    def truncate_region(self, size_bytes: int) -> int:
-        _of_rings()
-
-    def acknowledged(
-        self, process: str, what: str, *, within_ns: int
-    ) -> Optional[Mapping[str, Any]]:
-        _of_rings()
-
-    def region_size_bytes(self) -> Optional[int]:
-        _of_rings()
-
-    def hold_back(self, process: str) -> None:
-        _of_rings()
-
-    def attach(self, process: str) -> str:
-        _of_rings()
 
     # From begin to end.
 
@@ -363,7 +323,3 @@ class ProgramWorld:
         if process not in self._lives:
             raise WorldError("find", detail=f"{process} has not been started")
         return self._lives[process]
-
-
-def _of_rings() -> NoReturn:
-    raise AssertionError("a program has no ring")

@@ -13,16 +13,15 @@ from typing import (
     Dict,
     List,
     Mapping,
-    NoReturn,
     Optional,
     Sequence,
 )
 
-from sim.abc import Capability, Launch, Network
-from sim.abc import Machine as Surroundings
+from sim.abc import Capability, Launch
 from sim.history.hang_class import HangClass
 from sim.history.history import History, in_order
 from sim.history.op import EXIT, HANG, HOOK, INFO, LEAK, LOG, PROBE, SPAWN, Op
+from sim.ringless import Ringless
 from sim.scenario.plan import AtProbe, Place, Plan, ProcessPlan, ProgramWorkload
 from sim.virtual.lifecycle.choosing import Chooser
 from sim.virtual.lifecycle.interpreter import Interpreter, stack
@@ -49,7 +48,7 @@ def of_no_class(
     return {}
 
 
-class SimulatedPrograms:
+class SimulatedPrograms(Ringless):
     """Satisfies sim.abc.World, and sim.nemesis.Stage. Its clock starts at 0.
 
     `tell` says what it is that the programs do not end of.
@@ -202,46 +201,6 @@ class SimulatedPrograms:
     def launch(self) -> Launch:
         return self._launch
 
-    @property
-    def machine(self) -> Surroundings:
-        _of_rings()
-
-    @property
-    def network(self) -> Network:
-        _of_rings()
-
-    def restart(self, process: str) -> int:
-        _of_rings()
-
-    def at_step(self, process: str) -> Mapping[str, Any]:
-        _of_rings()
-
-    def slow(self, process: str, per_op_ns: int) -> None:
-        _of_rings()
-
-    def raise_in_read(self, process: str) -> None:
-        _of_rings()
-
-    def unlink_region(self) -> str:
-        _of_rings()
-
-    def truncate_region(self, size_bytes: int) -> int:
-        _of_rings()
-
-    def acknowledged(
-        self, process: str, what: str, *, within_ns: int
-    ) -> Optional[Mapping[str, Any]]:
-        _of_rings()
-
-    def region_size_bytes(self) -> Optional[int]:
-        _of_rings()
-
-    def hold_back(self, process: str) -> None:
-        _of_rings()
-
-    def attach(self, process: str) -> str:
-        _of_rings()
-
     # From begin to end.
 
     def finish(self) -> History:
@@ -367,7 +326,3 @@ def _main(subject: str, variant: Variant, method: str) -> Callable[[Interpreter]
 
 def _outcome(status: int) -> str:
     return str(status) if status >= 0 else signal.Signals(-status).name
-
-
-def _of_rings() -> NoReturn:
-    raise AssertionError("a program has no ring")
